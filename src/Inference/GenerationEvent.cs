@@ -1,0 +1,37 @@
+namespace Serving.Inference;
+
+/// <summary>What a request's stream carries: tokens, then exactly one terminal event.</summary>
+public abstract record GenerationEvent;
+
+/// <summary>A generated token.</summary>
+/// <param name="TokenId">The chosen token.</param>
+/// <param name="Text">Text that became certain with this step: whole characters only, and nothing that could still become
+/// a stop text. May be empty; the texts of all events joined are the answer.</param>
+/// <param name="Logprob">Log-probability (nats) under the model's own distribution, before temperature; null unless asked for.</param>
+/// <param name="TopLogprobs">The most likely tokens, best first; null unless asked for.</param>
+public sealed record TokenGenerated(int TokenId, string Text, float? Logprob, IReadOnlyList<TokenLogprob>? TopLogprobs) : GenerationEvent;
+
+/// <summary>The terminal event.</summary>
+/// <param name="Reason">Why it ended.</param>
+/// <param name="Text">Text that was held back and belongs to the answer; usually empty.</param>
+/// <param name="Error">The fault, when <paramref name="Reason"/> is <see cref="FinishReason.Error"/>.</param>
+public sealed record GenerationFinished(FinishReason Reason, string Text, Exception? Error = null) : GenerationEvent;
+
+/// <summary>A token and its log-probability in nats.</summary>
+public readonly record struct TokenLogprob(int TokenId, float Logprob);
+
+/// <summary>Why a request ended.</summary>
+public enum FinishReason
+{
+    /// <summary>An end-of-text token or a stop text.</summary>
+    Stop,
+
+    /// <summary>MaxTokens reached.</summary>
+    Length,
+
+    /// <summary>The caller left.</summary>
+    Cancelled,
+
+    /// <summary>A fault of this request or of the engine under it.</summary>
+    Error,
+}
