@@ -1,0 +1,45 @@
+using System.Globalization;
+using Serilog.Events;
+using Serilog.Formatting;
+using Serilog.Formatting.Json;
+
+namespace Serving.Server.Logging;
+
+/// <summary>One JSON object a line: <c>@t</c> time, <c>@l</c> level, <c>@m</c> message, <c>@mt</c> its template, <c>@x</c> exception, <c>@tr</c> and
+/// <c>@sp</c> trace and span, then the properties.</summary>
+internal sealed class CompactJsonFormatter : ITextFormatter
+{
+    private static readonly JsonValueFormatter Values = new(typeTagName: null);
+
+    public void Format(LogEvent logEvent, TextWriter output)
+    {
+        output.Write($"{{\"@t\":\"{logEvent.Timestamp.UtcDateTime:O}\",\"@l\":\"{logEvent.Level}\"");
+        WriteText("@m", logEvent.MessageTemplate.Render(logEvent.Properties, CultureInfo.InvariantCulture), output);
+        WriteText("@mt", logEvent.MessageTemplate.Text, output);
+        if (logEvent.Exception is { } exception)
+            WriteText("@x", exception.ToString(), output);
+        if (logEvent.TraceId is { } trace)
+            WriteText("@tr", trace.ToHexString(), output);
+        if (logEvent.SpanId is { } span)
+            WriteText("@sp", span.ToHexString(), output);
+        foreach ((string name, LogEventPropertyValue value) in logEvent.Properties)
+        {
+            WriteName(name, output);
+            Values.Format(value, output);
+        }
+        output.WriteLine('}');
+    }
+
+    private static void WriteName(string name, TextWriter output)
+    {
+        output.Write(',');
+        JsonValueFormatter.WriteQuotedJsonString(name, output);
+        output.Write(':');
+    }
+
+    private static void WriteText(string name, string text, TextWriter output)
+    {
+        WriteName(name, output);
+        JsonValueFormatter.WriteQuotedJsonString(text, output);
+    }
+}
