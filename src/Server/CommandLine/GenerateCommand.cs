@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Serving.Server.Completions;
 using Serving.Server.Models;
 
@@ -26,6 +27,7 @@ internal static class GenerateCommand
     {
         Description = "The most tokens to generate; less where the context ends.",
         DefaultValueFactory = _ => DefaultMaxTokens,
+        Validators = { AtLeastOne },
     };
 
     private static readonly Option<double> Temperature = new("--temperature")
@@ -66,7 +68,14 @@ internal static class GenerateCommand
         string prompt = await ReadPromptAsync(parsed.GetValue(Prompt), cancellationToken);
         var session = new GenerateSession(Console.Out, Console.Error, ShowTimings: parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected);
         using var interruption = Interruption.Link(cancellationToken);
-        return await session.RunAsync(catalog, id, RequestOf(parsed, prompt), interruption.Token);
+        await session.RunAsync(catalog, id, RequestOf(parsed, prompt), parsed.GetValue(MaxTokens), interruption.Token);
+        return ExitCode.Ok;
+    }
+
+    private static void AtLeastOne(OptionResult result)
+    {
+        if (result.GetValueOrDefault<int>() < 1)
+            result.AddError($"{result.Option.Name} must be at least 1.");
     }
 
     private static string? FoldersOf(ParseResult parsed) => parsed.GetValue(CommonOptions.Models) is { Length: > 0 } folders
@@ -76,7 +85,6 @@ internal static class GenerateCommand
     private static CompletionRequest RequestOf(ParseResult parsed, string prompt) => new()
     {
         Prompt = new CompletionPrompt([new CompletionPrompt.Item(prompt, null)], IsList: false),
-        MaxTokens = parsed.GetValue(MaxTokens),
         Temperature = parsed.GetValue(Temperature),
         TopP = parsed.GetValue(TopP),
         TopK = parsed.GetValue(TopK),

@@ -54,7 +54,7 @@ internal sealed class CompletionAnswer
         }
         Completion completion = Chunk(
             [.. choices.Select((choice, i) => choice.ToChoice(_plan.Choices[i].Request.Logprobs is not null))], run.Usage);
-        await _http.Response.WriteAsJsonAsync(completion, ServerJson.Readable.Completion, cancellationToken: _http.RequestAborted);
+        await _http.Response.WriteAsJsonAsync(completion, ServerJson.Contracts.Completion, cancellationToken: _http.RequestAborted);
     }
 
     private async Task StreamAsync(CompletionRun run)
@@ -65,7 +65,7 @@ internal sealed class CompletionAnswer
         {
             await SendPiecesAsync(run, events);
             if (_plan.IncludeUsage)
-                events.Data(Chunk([], run.Usage), ServerJson.Readable.Completion);
+                events.Data(Chunk([], run.Usage), ServerJson.Contracts.Completion);
             events.Done();
             await events.FlushAsync();
         }
@@ -82,7 +82,7 @@ internal sealed class CompletionAnswer
             while (run.Pieces.TryRead(out CompletionChoice? piece))
             {
                 NoteFirstToken();
-                events.Data(Chunk([piece], usage: null), ServerJson.Readable.Completion);
+                events.Data(Chunk([piece], usage: null), ServerJson.Contracts.Completion);
             }
             await events.FlushAsync();
         }
@@ -110,7 +110,7 @@ internal sealed class CompletionAnswer
     {
         ApiFailure failure = _shutdown.IsCancellationRequested ? ErrorTable.ShuttingDown() : ErrorTable.From(fault);
         RequestFacts.Of(_http).ErrorCode = failure.Error.Code;
-        events.Data(new ApiErrorResponse(failure.Error), ServerJson.Readable.ApiErrorResponse);
+        events.Data(new ApiErrorResponse(failure.Error), ServerJson.Contracts.ApiErrorResponse);
         await events.FlushAsync();
         throw new BrokenStreamException(fault);
     }

@@ -89,5 +89,5 @@ internal sealed record CompletionRequest
 
     /// <summary>Fields that this server does not know: ignored, or refused with <c>X-Strict: 1</c>.</summary>
     [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; init; }
+    public Dictionary<string, JsonElement>? Unknown { get; set; }
 }

@@ -10,7 +10,9 @@ namespace Serving.Server.Completions;
 /// <summary>Turns a request's body into a plan, or tells every problem at once. Made for one request.</summary>
 /// <param name="model">The model that the request names.</param>
 /// <param name="maxChoices">The most answers that one request may ask for, prompts times n.</param>
-internal sealed class CompletionValidator(ServedModel model, int maxChoices)
+/// <param name="defaultMaxTokens">Tokens to generate where the request does not say; less where the context ends.</param>
+internal sealed class CompletionValidator(
+    ServedModel model, int maxChoices, int defaultMaxTokens = CompletionLimits.DefaultMaxTokens)
 {
     private readonly ProblemList _problems = new();
 
@@ -66,7 +68,7 @@ internal sealed class CompletionValidator(ServedModel model, int maxChoices)
     // Everything that the prompts have in common.
     private GenerationRequest Template(CompletionRequest request, string requestId)
     {
-        int maxTokens = _problems.Integer("max_tokens", request.MaxTokens, 0, ContextTokens, CompletionLimits.DefaultMaxTokens);
+        int maxTokens = _problems.Integer("max_tokens", request.MaxTokens, 0, ContextTokens, defaultMaxTokens);
         int? logprobs = request.Logprobs is null
             ? null
             : _problems.Integer("logprobs", request.Logprobs, 0, Math.Min(CompletionLimits.MaxLogprobs, VocabularySize), absent: 0);

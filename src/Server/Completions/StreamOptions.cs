@@ -11,5 +11,5 @@ internal sealed record StreamOptions
     public bool? IncludeUsage { get; init; }
 
     [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; init; }
+    public Dictionary<string, JsonElement>? Unknown { get; set; }
 }

@@ -19,9 +19,9 @@ internal static class ErrorWriter
         if (HttpMethods.IsHead(http.Request.Method))
             return;
         if (IsApi(http.Request.Path))
-            await response.WriteAsJsonAsync(new ApiErrorResponse(failure.Error), ServerJson.Readable.ApiErrorResponse, cancellationToken: http.RequestAborted);
+            await response.WriteAsJsonAsync(new ApiErrorResponse(failure.Error), ServerJson.Contracts.ApiErrorResponse, cancellationToken: http.RequestAborted);
         else
-            await response.WriteAsJsonAsync(Details(http, failure), ServerJson.Readable.ProblemDetails, "application/problem+json", http.RequestAborted);
+            await response.WriteAsJsonAsync(Details(http, failure), ServerJson.Contracts.ProblemDetails, "application/problem+json", http.RequestAborted);
     }
 
     private static bool IsApi(PathString path) => path.StartsWithSegments("/v1");

@@ -24,8 +24,8 @@ internal sealed class ProblemList
         return value ?? absent;
     }
 
-    /// <summary>Checks a number, or gives the default for one that was left out. A number that is not finite is never inside.</summary>
-    /// <param name="aboveMin">Whether <paramref name="min"/> itself is outside.</param>
+    /// <summary>Checks a number, or gives the default for one that was left out. A number that is not finite is never inside;
+    /// with <paramref name="aboveMin"/>, neither is the minimum.</summary>
     public float Number(string param, double? value, double min, double max, float absent, bool aboveMin = false)
     {
         if (value is not { } number)

@@ -39,6 +39,6 @@ internal static class HealthEndpoints
 
     private static IResult Answer(ModelCatalog catalog, (bool Ok, string Status) probe) => Results.Json(
         new HealthReport(probe.Status, catalog.Entries.ToDictionary(entry => entry.Id, ModelsEndpoints.StateOf)),
-        ServerJson.Readable.HealthReport,
+        ServerJson.Contracts.HealthReport,
         statusCode: probe.Ok ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
 }

@@ -9,11 +9,8 @@ using Serving.Server.Models;
 
 namespace Serving.Server.Json;
 
-/// <summary>All contracts of the server. Reading is strict: no duplicate keys, no depth beyond 32.</summary>
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
-    AllowDuplicateProperties = false,
-    MaxDepth = MaxDepth)]
+/// <summary>All contracts of the server. Reading is strict: no duplicate keys, no depth beyond 32. Writing leaves text that is not
+/// ASCII as it is: an answer is never a part of a web page.</summary>
 [JsonSerializable(typeof(ApiErrorResponse))]
 [JsonSerializable(typeof(ProblemDetails))]
 [JsonSerializable(typeof(CompletionRequest))]
@@ -21,26 +18,24 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(ModelList))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(string))]
-[JsonSerializable(typeof(int))]
 internal sealed partial class ServerJson : JsonSerializerContext
 {
     private const int MaxDepth = 32;
 
-    /// <summary>The same contracts; text that is not ASCII is written as it is. An answer is never a part of a web page.</summary>
-    public static ServerJson Readable { get; } = new(new JsonSerializerOptions(Default.Options)
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    /// <summary>The contracts for writing and reading by hand.</summary>
+    public static ServerJson Contracts { get; } = new(Configured(new JsonSerializerOptions()));
 
     /// <summary>Makes minimal APIs read and write with these contracts.</summary>
-    public static void Configure(JsonSerializerOptions options)
+    public static void Configure(JsonSerializerOptions options) => Configured(options).TypeInfoResolver = Contracts;
+
+    private static JsonSerializerOptions Configured(JsonSerializerOptions options)
     {
-        options.TypeInfoResolver = Default;
         options.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
         options.PropertyNameCaseInsensitive = false;
         options.NumberHandling = JsonNumberHandling.Strict;
         options.AllowDuplicateProperties = false;
         options.MaxDepth = MaxDepth;
         options.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+        return options;
     }
 }

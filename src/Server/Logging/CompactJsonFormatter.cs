@@ -1,6 +1,7 @@
 using System.Globalization;
 using Serilog.Events;
 using Serilog.Formatting;
+using Serilog.Formatting.Display;
 using Serilog.Formatting.Json;
 
 namespace Serving.Server.Logging;
@@ -10,11 +11,12 @@ namespace Serving.Server.Logging;
 internal sealed class CompactJsonFormatter : ITextFormatter
 {
     private static readonly JsonValueFormatter Values = new(typeTagName: null);
+    private static readonly MessageTemplateTextFormatter Message = new("{Message:lj}", CultureInfo.InvariantCulture);
 
     public void Format(LogEvent logEvent, TextWriter output)
     {
         output.Write($"{{\"@t\":\"{logEvent.Timestamp.UtcDateTime:O}\",\"@l\":\"{logEvent.Level}\"");
-        WriteText("@m", logEvent.MessageTemplate.Render(logEvent.Properties, CultureInfo.InvariantCulture), output);
+        WriteText("@m", Rendered(logEvent), output);
         WriteText("@mt", logEvent.MessageTemplate.Text, output);
         if (logEvent.Exception is { } exception)
             WriteText("@x", exception.ToString(), output);
@@ -28,6 +30,13 @@ internal sealed class CompactJsonFormatter : ITextFormatter
             Values.Format(value, output);
         }
         output.WriteLine('}');
+    }
+
+    private static string Rendered(LogEvent logEvent)
+    {
+        using var text = new StringWriter(CultureInfo.InvariantCulture);
+        Message.Format(logEvent, text);
+        return text.ToString();
     }
 
     private static void WriteName(string name, TextWriter output)

@@ -1,9 +1,7 @@
-using Serilog.Context;
-
 namespace Serving.Server.Logging;
 
 /// <summary>Names every request, by the caller's own <c>x-request-id</c> where it is harmless, and answers with the name.</summary>
-internal sealed class RequestIdMiddleware(RequestDelegate next)
+internal sealed class RequestIdMiddleware(RequestDelegate next, ILogger<RequestIdMiddleware> logger)
 {
     private const string Header = "x-request-id";
     private const int MaxChars = 128;
@@ -17,7 +15,7 @@ internal sealed class RequestIdMiddleware(RequestDelegate next)
             http.Response.Headers[Header] = id;
             return Task.CompletedTask;
         });
-        using (LogContext.PushProperty("RequestId", id))
+        using (logger.BeginScope(new Dictionary<string, object> { ["RequestId"] = id }))
             await next(http);
     }
 

@@ -48,10 +48,11 @@ internal sealed class ServedModel : IAsyncDisposable
     {
         using LoadedModel model = LoadedModel.Load(root, folder);
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
-        return new ServedModel(folder.Id, new CpuBackend(model.Weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+        var backend = new CpuBackend(model.Weights);
+        return new ServedModel(folder.Id, backend, tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
             Facts = ModelFacts.Of(model),
-            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint),
+            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, backend.Instructions),
         };
     }
 

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using System.Text;
 using Serving.Inference.Checkpoints;
@@ -17,13 +16,14 @@ internal static class SystemFingerprint
 
     /// <param name="model">The model, its files still open.</param>
     /// <param name="tokenizerFingerprint">Of the tokenizer that it is used with.</param>
-    public static string Of(LoadedModel model, string tokenizerFingerprint)
+    /// <param name="instructions">The kernels: another set rounds differently.</param>
+    public static string Of(LoadedModel model, string tokenizerFingerprint, string instructions)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Append(hash, tokenizerFingerprint);
         Append(hash, model.Table.Fingerprint);
         Append(hash, $"{model.Weights.RopePairing} {model.Weights.Norm} {model.Weights.Heads} {model.Weights.ContextTokens}");
-        Append(hash, $"v{typeof(LoadedModel).Assembly.GetName().Version} {Vector512.IsHardwareAccelerated} {Vector256.IsHardwareAccelerated}");
+        Append(hash, $"{typeof(LoadedModel).Assembly.GetName().Version} {instructions}");
         foreach (string path in Directory.EnumerateFiles(model.Path, "*.safetensors").Order(StringComparer.Ordinal))
             AppendSamples(hash, path);
         return $"fp_{Convert.ToHexStringLower(hash.GetHashAndReset(), 0, ShownBytes)}";
