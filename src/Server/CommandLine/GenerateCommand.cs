@@ -63,7 +63,7 @@ internal static class GenerateCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        ModelCatalog catalog = ModelRoots.Open(FoldersOf(parsed));
+        ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
         string id = parsed.GetValue(Model) ?? catalog.Ids.First();
         string prompt = await ReadPromptAsync(parsed.GetValue(Prompt), cancellationToken);
         var session = new GenerateSession(Console.Out, Console.Error, ShowTimings: parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected);
@@ -77,10 +77,6 @@ internal static class GenerateCommand
         if (result.GetValueOrDefault<int>() < 1)
             result.AddError($"{result.Option.Name} must be at least 1.");
     }
-
-    private static string? FoldersOf(ParseResult parsed) => parsed.GetValue(CommonOptions.Models) is { Length: > 0 } folders
-        ? string.Join(Path.PathSeparator, folders)
-        : Environment.GetEnvironmentVariable("Serving__Models");
 
     private static CompletionRequest RequestOf(ParseResult parsed, string prompt) => new()
     {

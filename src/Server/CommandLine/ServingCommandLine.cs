@@ -15,8 +15,9 @@ internal static class ServingCommandLine
         ParseResult parsed = root.Parse(WithVerb(arguments, root));
         try
         {
-            int exitCode = await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
-            return parsed.Errors.Count > 0 ? ExitCode.Usage : exitCode;
+            if (parsed.Errors.Count > 0)
+                throw new CommandLineException(ExitCode.Usage, parsed.Errors[^1].Message, "the command line", "--help lists verbs and options.");
+            return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
         catch (Exception fault)
         {

@@ -69,7 +69,7 @@ internal sealed class CompletionAnswer
             events.Done();
             await events.FlushAsync();
         }
-        catch (Exception fault) when (_http.Response.HasStarted && !_http.RequestAborted.IsCancellationRequested)
+        catch (Exception fault) when (_http.Response.HasStarted && fault is not ClientLeftException && !_http.RequestAborted.IsCancellationRequested)
         {
             await BreakAsync(events, fault);
         }

@@ -13,7 +13,7 @@ internal sealed class CompletionPromptConverter : JsonConverter<CompletionPrompt
     public override CompletionPrompt Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         if (reader.TokenType == JsonTokenType.String)
-            return new([new Item(reader.GetString(), null)], IsList: false);
+            return new([new Item(JsonText.Read(ref reader), null)], IsList: false);
         if (reader.TokenType != JsonTokenType.StartArray)
             throw new ContractException(Forms);
         reader.Read();
@@ -41,7 +41,7 @@ internal sealed class CompletionPromptConverter : JsonConverter<CompletionPrompt
     }
 
     private static Item ReadText(ref Utf8JsonReader reader) => reader.TokenType == JsonTokenType.String
-        ? new Item(reader.GetString(), null)
+        ? new Item(JsonText.Read(ref reader), null)
         : throw new ContractException(Forms);
 
     private static Item ReadNestedIds(ref Utf8JsonReader reader)

@@ -65,7 +65,7 @@ internal sealed class EventStream(HttpResponse response, TimeSpan writeTimeout) 
         catch (TimeoutException)
         {
             response.HttpContext.Abort();
-            throw new OperationCanceledException("The client did not read its stream and was dropped.");
+            throw new ClientLeftException();
         }
     }
 

@@ -12,12 +12,12 @@ internal sealed class StopTextsConverter : JsonConverter<StopTexts>
     public override StopTexts Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         if (reader.TokenType == JsonTokenType.String)
-            return new([reader.GetString()!]);
+            return new([JsonText.Read(ref reader)]);
         if (reader.TokenType != JsonTokenType.StartArray)
             throw new ContractException(Forms);
         var texts = new List<string>();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
-            texts.Add(reader.TokenType == JsonTokenType.String ? reader.GetString()! : throw new ContractException(Forms));
+            texts.Add(reader.TokenType == JsonTokenType.String ? JsonText.Read(ref reader) : throw new ContractException(Forms));
         return new(texts);
     }
 

@@ -8,7 +8,7 @@ namespace Serving.Server.Completions;
 internal sealed record StreamOptions
 {
     [Description("End the stream with one chunk without choices that carries the usage. Default false.")]
-    public bool? IncludeUsage { get; init; }
+    public bool? IncludeUsage { get; set; }
 
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Unknown { get; set; }

@@ -6,6 +6,6 @@ namespace Serving.Server.Errors;
 /// <param name="RetryAfterSeconds">1 to 120, when another attempt may succeed.</param>
 internal sealed record ApiFailure(int Status, ApiError Error, int? RetryAfterSeconds = null)
 {
-    /// <summary>False when the same request would fail again: clients that retry by status are told not to.</summary>
-    public bool IsWorthRetrying => RetryAfterSeconds is not null;
+    /// <summary>Whether the same request would fail again: clients that retry by status are told not to.</summary>
+    public bool IsPermanent => RetryAfterSeconds is null && Status != StatusCodes.Status500InternalServerError;
 }

@@ -14,9 +14,9 @@ internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddlew
             if (NeedsBody(http.Response))
                 await ErrorWriter.WriteAsync(http, ErrorTable.FromStatus(http.Response.StatusCode, http.Request.Method, http.Request.Path));
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException left) when (left is ClientLeftException || http.RequestAborted.IsCancellationRequested)
         {
-            http.Response.StatusCode = ErrorTable.ClientLeft().Status;
+            RequestFacts.Of(http).Status = ErrorTable.ClientClosedRequest;
         }
         catch (BrokenStreamException broken)
         {

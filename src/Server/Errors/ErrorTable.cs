@@ -10,7 +10,9 @@ internal static class ErrorTable
     private const string InvalidRequest = "invalid_request_error";
     private const string RateLimit = "rate_limit_error";
     private const string ServerFault = "server_error";
-    private const int ClientClosedRequest = 499;
+
+    /// <summary>For the log: nobody reads the answer.</summary>
+    public const int ClientClosedRequest = 499;
 
     /// <summary>The answer to an exception. A fault that is not known here says nothing of itself.</summary>
     public static ApiFailure From(Exception exception) => exception switch
@@ -66,9 +68,6 @@ internal static class ErrorTable
 
     public static ApiFailure ShuttingDown() => new(StatusCodes.Status503ServiceUnavailable, new(
         "The server is shutting down. Try again in a moment.", ServerFault, null, ErrorCode.ShuttingDown), 1);
-
-    /// <summary>Nobody reads this answer; the status is for the log.</summary>
-    public static ApiFailure ClientLeft() => new(ClientClosedRequest, new("The client left.", InvalidRequest, null, null));
 
     public static ApiFailure Internal() => new(StatusCodes.Status500InternalServerError, new(
         "The server failed to answer this request; others are not affected. Its log has the reason under this request id.",

@@ -14,7 +14,7 @@ internal static class ErrorWriter
         response.StatusCode = failure.Status;
         if (failure.RetryAfterSeconds is { } seconds)
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-        if (!failure.IsWorthRetrying)
+        if (failure.IsPermanent)
             response.Headers["x-should-retry"] = "false";
         if (HttpMethods.IsHead(http.Request.Method))
             return;

@@ -19,8 +19,8 @@ internal static class ServerApplication
 
     /// <summary>Builds a server that is not started yet.</summary>
     /// <param name="arguments">Settings as <c>--urls=…</c> or <c>--Serving:ShutdownSeconds=…</c>; they win over all others.</param>
-    /// <exception cref="OptionsValidationException">A setting is wrong.</exception>
-    public static WebApplication Build(string[] arguments)
+    /// <param name="replace">Changes services before the server is built; null = none.</param>
+    public static WebApplication Build(string[] arguments, Action<IServiceCollection>? replace = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
@@ -31,6 +31,7 @@ internal static class ServerApplication
         if (builder.Configuration["urls"] is null && builder.Configuration["http_ports"] is null)
             builder.WebHost.UseUrls(DefaultUrl);
         AddServices(builder);
+        replace?.Invoke(builder.Services);
         WebApplication app = builder.Build();
         UsePipeline(app);
         MapRoutes(app);
@@ -50,6 +51,7 @@ internal static class ServerApplication
         services.AddSingleton<IHostLifetime, GracefulLifetime>();
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
+        services.AddSingleton<LoadModel>(ServedModel.Load);
         services.AddHostedService<ModelLoader>();
         services.AddServingOpenApi();
     }

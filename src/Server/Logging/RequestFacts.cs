@@ -3,6 +3,9 @@ namespace Serving.Server.Logging;
 /// <summary>What a request's log event tells beyond HTTP. Filled by the endpoint, never with text of the caller.</summary>
 internal sealed class RequestFacts
 {
+    /// <summary>The status to log, where the one of the response says something else.</summary>
+    public int? Status { get; set; }
+
     public string? Model { get; set; }
 
     public int? PromptTokens { get; set; }

@@ -24,8 +24,9 @@ internal sealed class RequestLogMiddleware(RequestDelegate next, ILogger<Request
     {
         string route = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";
         LogLevel level = route.StartsWith("/health", StringComparison.Ordinal) ? LogLevel.Debug : LogLevel.Information;
-        using (logger.BeginScope(Known(RequestFacts.Of(http))))
-            logger.Log(level, Template, http.Request.Method, route, http.Response.StatusCode, milliseconds);
+        RequestFacts facts = RequestFacts.Of(http);
+        using (logger.BeginScope(Known(facts)))
+            logger.Log(level, Template, http.Request.Method, route, facts.Status ?? http.Response.StatusCode, milliseconds);
     }
 
     private static Dictionary<string, object> Known(RequestFacts facts)

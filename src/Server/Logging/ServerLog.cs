@@ -13,7 +13,11 @@ internal static class ServerLog
         .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
         .ReadFrom.Configuration(configuration, new ConfigurationReaderOptions { SectionName = "Serilog" })
         .Enrich.FromLogContext()
-        .Filter.ByExcluding(logEvent => logEvent.Exception is BrokenStreamException)
+        .Filter.ByExcluding(IsToldElsewhere)
         .WriteTo.Console(new CompactJsonFormatter())
         .CreateLogger();
+
+    // A broken stream is logged where it breaks; a server that cannot start says so in three lines.
+    private static bool IsToldElsewhere(LogEvent logEvent) =>
+        logEvent.Exception is BrokenStreamException || logEvent.MessageTemplate.Text == "Hosting failed to start";
 }

@@ -5,7 +5,7 @@ namespace Serving.Server.Models;
 
 /// <summary>Loads all models side by side while the server already listens; one that fails leaves the others alone.</summary>
 internal sealed class ModelLoader(
-    ModelCatalog catalog, EngineOptions engine, IHostApplicationLifetime host, ILogger<ModelLoader> logger) : BackgroundService
+    ModelCatalog catalog, LoadModel load, EngineOptions engine, IHostApplicationLifetime host, ILogger<ModelLoader> logger) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -33,7 +33,7 @@ internal sealed class ModelLoader(
         long start = Stopwatch.GetTimestamp();
         try
         {
-            ServedModel model = ServedModel.Load(entry.Root, entry.Folder, engine);
+            ServedModel model = load(entry.Root, entry.Folder, engine);
             entry.Become(model);
             logger.LogInformation("Loaded {Model}: {Parameters} parameters, {Bytes} bytes of {DType}, context {ContextTokens}, in {ElapsedMs:0} ms",
                 entry.Id, model.Facts.Parameters, model.Facts.Bytes, model.Facts.DType, model.ContextTokens,

@@ -15,7 +15,12 @@ internal sealed class ServedModel : IAsyncDisposable
 
     private readonly IBackend _backend;
 
-    private ServedModel(string id, IBackend backend, Tokenizer tokenizer, EngineOptions options)
+    /// <summary>Starts an engine.</summary>
+    /// <param name="id">The model's id.</param>
+    /// <param name="backend">Its arithmetic; disposed with this object.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="options">The engine's budgets.</param>
+    public ServedModel(string id, IBackend backend, Tokenizer tokenizer, EngineOptions options)
     {
         (Id, _backend, Tokenizer) = (id, backend, tokenizer);
         Engine = new Engine(backend, tokenizer, options);
