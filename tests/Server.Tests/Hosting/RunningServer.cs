@@ -19,7 +19,9 @@ internal sealed class RunningServer : IAsyncDisposable
     private RunningServer(WebApplication app, Uri address)
     {
         App = app;
-        Client = new HttpClient { BaseAddress = address, Timeout = Patience };
+        // A client that leaves is gone at once; the default would read on for two seconds.
+        var handler = new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero };
+        Client = new HttpClient(handler) { BaseAddress = address, Timeout = Patience };
     }
 
     public WebApplication App { get; }
