@@ -131,8 +131,8 @@ public sealed unsafe class KernelSetTests
         if (isBf16)
             weights = [.. weights.Select(value => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) & 0xFFFF0000))];
         WorkerPool pool = WorkerPool.OfSize(2);
-        using PackedMatrix matrix = PackedMatrix.Pack(new LinearWeights(Tensor(weights, isBf16, outputs, inputs),
-            Checkpoints.Tensor.InMemory("bias", bias, outputs)), pool);
+        using PackedMatrix matrix = PackedMatrix.Pack(new LinearWeights(WeightTensor(weights, isBf16, outputs, inputs),
+            Tensor.InMemory("bias", bias, outputs)), pool);
         using var product = new MatrixProduct(set, pool);
         var y = new float[rows * outputs];
         fixed (float* px = x, py = y)
@@ -170,10 +170,10 @@ public sealed unsafe class KernelSetTests
         AssertSameBits(ScalarKernels.Attend(query, keys, values), output.AsSpan(0, size));
     }
 
-    private static Tensor Tensor(float[] values, bool isBf16, int rows, int columns) => isBf16
-        ? Checkpoints.Tensor.InMemory("weight", DType.BF16, MemoryMarshal.AsBytes<ushort>(
+    private static Tensor WeightTensor(float[] values, bool isBf16, int rows, int columns) => isBf16
+        ? Tensor.InMemory("weight", DType.BF16, MemoryMarshal.AsBytes<ushort>(
             [.. values.Select(value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))]), rows, columns)
-        : Checkpoints.Tensor.InMemory("weight", values, rows, columns);
+        : Tensor.InMemory("weight", values, rows, columns);
 
     private static float[] Padded(float[] values, float with = 0)
     {
