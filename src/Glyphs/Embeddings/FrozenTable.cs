@@ -4,50 +4,47 @@ using System.Text;
 
 namespace Serving.Glyphs.Embeddings;
 
-/// <summary>A frozen embedding table: one float32 row per token, never written to again. Thread-safe.</summary>
+/// <summary>
+/// Input vectors that were computed, not trained: one row a token. Immutable, so experts on the same table share one object.
+/// </summary>
 public sealed class FrozenTable
 {
     private readonly float[] _values;
-    private readonly Lazy<string> _fingerprint;
 
-    /// <summary>Takes ownership of <paramref name="values"/>.</summary>
-    /// <param name="rows">Tokens.</param>
-    /// <param name="dimensions">Values a row.</param>
-    /// <param name="values">[rows, dimensions], row-major.</param>
+    /// <summary>Takes ownership of <paramref name="values"/>, [rows, dimensions] row-major.</summary>
     public FrozenTable(int rows, int dimensions, float[] values)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(dimensions);
-        ArgumentNullException.ThrowIfNull(values);
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.LongLength, (long)rows * dimensions);
-        (Rows, Dimensions, _values) = (rows, dimensions, values);
-        _fingerprint = new Lazy<string>(ComputeFingerprint);
+        Rows = rows;
+        Dimensions = dimensions;
+        _values = values;
+        Fingerprint = FingerprintOf(rows, dimensions, values);
     }
 
-    /// <summary>Tokens.</summary>
+    /// <summary>Tokens of the vocabulary.</summary>
     public int Rows { get; }
 
-    /// <summary>Values a row.</summary>
+    /// <summary>Length of a vector.</summary>
     public int Dimensions { get; }
 
-    /// <summary>All rows, row-major.</summary>
+    /// <summary>
+    /// <c>sha256:</c> and the SHA-256 of the text <c>f32 {rows} {dimensions}\n</c> followed by all values as little-endian
+    /// float32: of the content, so that the same table has the same name whatever file it came from.
+    /// </summary>
+    public string Fingerprint { get; }
+
+    /// <summary>[Rows, Dimensions], row-major.</summary>
     public ReadOnlySpan<float> Values => _values;
 
-    /// <summary><c>sha256:</c> and the SHA-256 over the text <c>f32 {rows} {dimensions}\n</c> followed by the rows as
-    /// little-endian float32.</summary>
-    public string Fingerprint => _fingerprint.Value;
-
-    /// <summary>The vector of a token.</summary>
+    /// <summary>A token's vector, [Dimensions].</summary>
     public ReadOnlySpan<float> Row(int id) => _values.AsSpan(id * Dimensions, Dimensions);
 
-    private string ComputeFingerprint()
+    private static string FingerprintOf(int rows, int dimensions, ReadOnlySpan<float> values)
     {
+        if (!BitConverter.IsLittleEndian) throw new PlatformNotSupportedException("Serving runs on little-endian machines only.");
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"f32 {Rows} {Dimensions}\n"));
-        if (!BitConverter.IsLittleEndian)
-            throw new PlatformNotSupportedException("Tables are little-endian.");
-        for (int row = 0; row < Rows; row++)
-            hash.AppendData(MemoryMarshal.AsBytes(Row(row)));
-        return $"sha256:{Convert.ToHexStringLower(hash.GetHashAndReset())}";
+        hash.AppendData(Encoding.UTF8.GetBytes($"f32 {rows} {dimensions}\n"));
+        hash.AppendData(MemoryMarshal.AsBytes(values));
+        return "sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }
