@@ -1,0 +1,66 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>Typed, range-checked access to the keys of a JSON object; an absent or null key is null.</summary>
+internal readonly partial struct ConfigKeys(string path, JsonElement root)
+{
+    /// <summary>The first of <paramref name="names"/> that is present, from 1 to <paramref name="max"/>.</summary>
+    public int? Int32(int max, params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (Find(name) is not { } value)
+                continue;
+            bool inRange = value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= 1 && number <= max;
+            return inRange ? value.GetInt32() : throw Bad(name, $"a whole number from 1 to {max}", value);
+        }
+
+        return null;
+    }
+
+    /// <summary>A string.</summary>
+    public string? Text(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Bad(name, "a string", value);
+    }
+
+    /// <summary>The lower-case name of a value of <typeparamref name="T"/>.</summary>
+    public T? Choice<T>(string name)
+        where T : struct, Enum
+    {
+        if (Text(name) is not { } text)
+            return null;
+        foreach (T value in Enum.GetValues<T>())
+        {
+            if (value.ToString().Equals(text, StringComparison.OrdinalIgnoreCase))
+                return value;
+        }
+
+        throw Bad(name, $"one of {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}", Find(name)!.Value);
+    }
+
+    /// <summary><c>sha256:</c> and 64 lower-case hexadecimal digits.</summary>
+    public string? Fingerprint(string name)
+    {
+        string? text = Text(name);
+        return text is null || FingerprintPattern().IsMatch(text)
+            ? text
+            : throw Bad(name, "'sha256:' and 64 lower-case hexadecimal digits", Find(name)!.Value);
+    }
+
+    private JsonElement? Find(string name) =>
+        root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private CheckpointException Bad(string name, string expected, JsonElement value)
+    {
+        string raw = value.GetRawText();
+        return new CheckpointException(path, $"key '{name}'", expected, raw.Length <= 80 ? raw : raw[..80] + "…");
+    }
+
+    [GeneratedRegex("^sha256:[0-9a-f]{64}\\z")]
+    private static partial Regex FingerprintPattern();
+}

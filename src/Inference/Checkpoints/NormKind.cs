@@ -1,0 +1,11 @@
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>How activations are normalised; epsilon is 1e-5 in both.</summary>
+public enum NormKind
+{
+    /// <summary>Mean 0, variance 1, then weight and bias.</summary>
+    Layer,
+
+    /// <summary>Root mean square 1, then weight.</summary>
+    Rms,
+}

@@ -1,0 +1,113 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>
+/// A tensor that lies in a file or in memory, row-major and little-endian. Its bytes are read on demand, so that a model is
+/// packed piece by piece and never stands in memory twice; reads are positional, thread-safe, and fail with an exception
+/// (where a memory map would kill the process) if the file has been cut short meanwhile.
+/// </summary>
+public sealed class Tensor
+{
+    private readonly SafeFileHandle? _file;
+    private readonly byte[]? _memory;
+    private readonly long _offset;
+
+    private Tensor(string name, DType type, long[] shape, string path, SafeFileHandle? file, byte[]? memory, long offset)
+    {
+        (Name, DType, Shape, Path) = (name, type, shape, path);
+        (_file, _memory, _offset) = (file, memory, offset);
+        Elements = 1;
+        foreach (long dimension in shape)
+            Elements = checked(Elements * dimension);
+    }
+
+    /// <summary>Its name in the file.</summary>
+    public string Name { get; }
+
+    /// <summary>The element type.</summary>
+    public DType DType { get; }
+
+    /// <summary>Its dimensions, slowest first; empty for a scalar.</summary>
+    public IReadOnlyList<long> Shape { get; }
+
+    /// <summary>The file it comes from, for messages.</summary>
+    public string Path { get; }
+
+    /// <summary>The product of the dimensions.</summary>
+    public long Elements { get; }
+
+    /// <summary>Its size in bytes.</summary>
+    public long Bytes => Elements * DType.Bits() / 8;
+
+    /// <summary>A tensor inside an open file, whose owner must outlive its use.</summary>
+    internal static Tensor InFile(string name, DType type, long[] shape, string path, SafeFileHandle file, long offset) =>
+        new(name, type, shape, path, file, null, offset);
+
+    /// <summary>A float32 tensor in memory.</summary>
+    public static Tensor InMemory(string name, ReadOnlySpan<float> values, params long[] shape) =>
+        InMemory(name, DType.F32, MemoryMarshal.AsBytes(values), shape);
+
+    /// <summary>A tensor in memory, from its little-endian bytes.</summary>
+    public static Tensor InMemory(string name, DType type, ReadOnlySpan<byte> bytes, params long[] shape)
+    {
+        var tensor = new Tensor(name, type, shape, "(memory)", null, bytes.ToArray(), 0);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(bytes.Length, tensor.Bytes);
+        return tensor;
+    }
+
+    /// <summary>Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> of the first dimension.</summary>
+    public Tensor Rows(long start, long count)
+    {
+        long rowBytes = Bytes / Shape[0];
+        return new Tensor(Name, DType, [count, .. Shape.Skip(1)], Path, _file, _memory, _offset + (start * rowBytes));
+    }
+
+    /// <summary>Reads bytes, starting <paramref name="start"/> bytes into the tensor.</summary>
+    /// <exception cref="CheckpointException">The file could not be read or has become shorter.</exception>
+    public void Read(long start, Span<byte> destination)
+    {
+        if (start < 0 || destination.Length > Bytes - start)
+            throw new ArgumentOutOfRangeException(nameof(start), start, $"'{Name}' has {Bytes} bytes.");
+        if (_memory is not null)
+            _memory.AsSpan((int)(_offset + start), destination.Length).CopyTo(destination);
+        else
+            FileBytes.Read(_file!, _offset + start, destination, Path, $"tensor '{Name}'");
+    }
+
+    /// <summary>Reads elements as float32, starting at element <paramref name="start"/>. F32, BF16 and F16 only; all three
+    /// are exact.</summary>
+    public void ReadFloats(long start, Span<float> destination)
+    {
+        if (DType == DType.F32)
+        {
+            Read(start * 4, MemoryMarshal.AsBytes(destination));
+            return;
+        }
+
+        ushort[] halves = ArrayPool<ushort>.Shared.Rent(destination.Length);
+        Span<ushort> raw = halves.AsSpan(0, destination.Length);
+        Read(start * 2, MemoryMarshal.AsBytes(raw));
+        for (int i = 0; i < raw.Length; i++)
+        {
+            destination[i] = DType == DType.BF16
+                ? BitConverter.UInt32BitsToSingle((uint)raw[i] << 16)
+                : (float)BitConverter.UInt16BitsToHalf(raw[i]);
+        }
+
+        ArrayPool<ushort>.Shared.Return(halves);
+    }
+
+    /// <summary>All elements as float32.</summary>
+    public float[] ToFloats()
+    {
+        var values = new float[Elements];
+        ReadFloats(0, values);
+        return values;
+    }
+
+    /// <summary>Name, type and shape, as messages show them.</summary>
+    public override string ToString() => $"{Name} {DType} [{string.Join(", ", Shape)}]";
+}

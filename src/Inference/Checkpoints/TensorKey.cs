@@ -1,0 +1,7 @@
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>A tensor's place in the model.</summary>
+/// <param name="Role">What it is for.</param>
+/// <param name="Layer">The block's index; -1 outside the blocks.</param>
+/// <param name="IsBias">The bias rather than the weight.</param>
+internal readonly record struct TensorKey(TensorRole Role, int Layer = -1, bool IsBias = false);

@@ -1,0 +1,109 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>
+/// Tells from a tensor's name what it is for. The family's checkpoints were written by several generations of code, so the
+/// patterns cover the usual spellings, each with one optional leading prefix.
+/// </summary>
+internal static partial class TensorNames
+{
+    private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;
+    private const string Start = @"^((model|transformer|module)\.)?";
+    private const string Kind = @"[._](?<kind>weight|bias)\z";
+
+    private static readonly (Regex Pattern, TensorRole Role)[] Outside =
+    [
+        (Embedding(), TensorRole.Embedding),
+        (FinalNorm(), TensorRole.FinalNorm),
+        (Head(), TensorRole.Head),
+    ];
+
+    private static readonly (Regex Pattern, TensorRole Role)[] Inside =
+    [
+        (Query(), TensorRole.Query),
+        (Key(), TensorRole.Key),
+        (Value(), TensorRole.Value),
+        (Fused(), TensorRole.FusedQueryKeyValue),
+        (AttentionOutput(), TensorRole.AttentionOutput),
+        (Up(), TensorRole.Up),
+        (Down(), TensorRole.Down),
+        (AttentionNorm(), TensorRole.AttentionNorm),
+        (MlpNorm(), TensorRole.MlpNorm),
+    ];
+
+    /// <summary>Whether a name belongs to one of several experts that share a file.</summary>
+    public static bool IsExpert(string name) => Expert().IsMatch(name);
+
+    /// <summary>The place of a tensor in the model; null if its name matches nothing.</summary>
+    public static TensorKey? Classify(string name)
+    {
+        if (Buffer().IsMatch(name))
+            return new TensorKey(TensorRole.Buffer);
+        Match block = Block().Match(name);
+        return block.Success
+            ? First(Inside, block.Groups["rest"].Value, int.Parse(block.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture))
+            : First(Outside, name, -1);
+    }
+
+    private static TensorKey? First((Regex Pattern, TensorRole Role)[] patterns, string name, int layer)
+    {
+        foreach ((Regex pattern, TensorRole role) in patterns)
+        {
+            Match match = pattern.Match(name);
+            if (match.Success)
+                return new TensorKey(role, layer, match.Groups["kind"].ValueSpan is "bias");
+        }
+
+        return null;
+    }
+
+    [GeneratedRegex(@"inv_freq\z|position_ids\z|\.(tril|mask|causal_mask|attn_mask|masked_bias)\z|\.attn(ention)?\.bias\z", Options)]
+    private static partial Regex Buffer();
+
+    [GeneratedRegex(@"^(module\.)?(experts?|models?)[._]?\d+\.|^(transformer_layers|lm_head)_\d+\.", Options)]
+    private static partial Regex Expert();
+
+    [GeneratedRegex(Start + @"(transformer_layers|layers|blocks|h|transformer)\.(?<layer>\d{1,4})\.(?<rest>.+)\z", Options)]
+    private static partial Regex Block();
+
+    [GeneratedRegex(Start + @"(token_emb\w*|tok_emb\w*|wte|embed(ding|_tokens)?s?)\.(?<kind>weight)\z", Options)]
+    private static partial Regex Embedding();
+
+    [GeneratedRegex(Start + @"(final_layernorm|final_norm|ln_f|norm|ln_final)" + Kind, Options)]
+    private static partial Regex FinalNorm();
+
+    [GeneratedRegex(Start + @"(lm_head|head|output|out)" + Kind, Options)]
+    private static partial Regex Head();
+
+    [GeneratedRegex(Attention + @"(q_proj|query|wq|W_q|q)" + Kind, Options)]
+    private static partial Regex Query();
+
+    [GeneratedRegex(Attention + @"(k_proj|key|wk|W_k|k)" + Kind, Options)]
+    private static partial Regex Key();
+
+    [GeneratedRegex(Attention + @"(v_proj|value|wv|W_v|v)" + Kind, Options)]
+    private static partial Regex Value();
+
+    [GeneratedRegex(Attention + @"(qkv|qkv_proj|c_attn|in_proj)" + Kind, Options)]
+    private static partial Regex Fused();
+
+    [GeneratedRegex(Attention + @"(o_proj|out_proj|proj|wo|W_o|c_proj|dense|o)" + Kind, Options)]
+    private static partial Regex AttentionOutput();
+
+    [GeneratedRegex(Mlp + @"(0|fc1|c_fc|up|w1|net\.0)" + Kind, Options)]
+    private static partial Regex Up();
+
+    [GeneratedRegex(Mlp + @"(2|fc2|c_proj|down|w2|net\.2)" + Kind, Options)]
+    private static partial Regex Down();
+
+    [GeneratedRegex(@"^(input_layernorm|ln_?1|norm1|attn_norm)" + Kind, Options)]
+    private static partial Regex AttentionNorm();
+
+    [GeneratedRegex(@"^(post_attention_layernorm|ln_?2|norm2|mlp_norm)" + Kind, Options)]
+    private static partial Regex MlpNorm();
+
+    private const string Attention = @"^(self_attn|attn|attention|mha|sa)\.";
+    private const string Mlp = @"^(mlp|ffn|feed_forward|ff)\.";
+}

@@ -1,0 +1,53 @@
+using Serving.Glyphs.Embeddings;
+
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>
+/// A model of the family, whatever its tensors were called: pre-norm blocks, rotary positions over the whole head, exact
+/// GELU, a head of its own. Holds tensors, not values: a backend reads them into its own layout when it is built.
+/// </summary>
+public sealed record TransformerWeights
+{
+    /// <summary>The frozen input table [vocabulary, width or a divisor of it]. Where it is narrower than the model, each of its
+    /// values is repeated width / dimensions times.</summary>
+    public required FrozenTable Table { get; init; }
+
+    /// <summary>Where <see cref="Table"/> comes from.</summary>
+    public required TableSource TableSource { get; init; }
+
+    /// <summary>The blocks, first to last.</summary>
+    public required IReadOnlyList<BlockWeights> Blocks { get; init; }
+
+    /// <summary>After the last block; null = none.</summary>
+    public required NormWeights? FinalNorm { get; init; }
+
+    /// <summary>[vocabulary, width].</summary>
+    public required LinearWeights Head { get; init; }
+
+    /// <summary>The kind of every norm.</summary>
+    public required NormKind Norm { get; init; }
+
+    /// <summary>How rotary positions pair the elements of a head.</summary>
+    public required RopePairing RopePairing { get; init; }
+
+    /// <summary>Attention heads; <see cref="Width"/> is a multiple.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>The most positions of a sequence.</summary>
+    public required int ContextTokens { get; init; }
+
+    /// <summary>What had to be assumed, or where config.json and tensors disagree; one sentence each.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>Tokens.</summary>
+    public int VocabularySize => Head.Outputs;
+
+    /// <summary>Values an activation.</summary>
+    public int Width => Head.Inputs;
+
+    /// <summary>Values a head; even.</summary>
+    public int HeadSize => Width / Heads;
+
+    /// <summary>Values inside the MLP.</summary>
+    public int HiddenWidth => Blocks[0].Up.Outputs;
+}

@@ -1,0 +1,233 @@
+using Serving.Glyphs.Embeddings;
+
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>
+/// Makes a model of named tensors: finds each by its role, takes sizes from shapes, biases and norms by their presence, and
+/// refuses what is missing, doubled, unknown or of the wrong shape.
+/// </summary>
+public sealed class WeightsResolver
+{
+    private const int DefaultHeads = 32;
+    private const int DefaultContext = 1024;
+
+    private readonly ModelConfig _config;
+    private readonly Dictionary<TensorKey, Tensor> _tensors = [];
+    private readonly List<string> _notes = [];
+
+    private WeightsResolver(ModelConfig config, IEnumerable<Tensor> tensors)
+    {
+        _config = config;
+        foreach (Tensor tensor in tensors)
+            Add(tensor);
+    }
+
+    /// <summary>Resolves a checkpoint.</summary>
+    /// <param name="config">Its config.json.</param>
+    /// <param name="tensors">All its tensors.</param>
+    /// <param name="substrate">Called for the frozen table if the checkpoint has none but names a substrate.</param>
+    /// <exception cref="CheckpointException">The tensors do not make a model of this family.</exception>
+    public static TransformerWeights Resolve(
+        ModelConfig config, IEnumerable<Tensor> tensors, Func<FrozenTable>? substrate = null) =>
+        new WeightsResolver(config, tensors).Build(substrate);
+
+    private void Add(Tensor tensor)
+    {
+        if (TensorNames.IsExpert(tensor.Name))
+        {
+            throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "the tensors of one model", "several experts in one file",
+                "Split them into one folder each and list them in ensembles.json.");
+        }
+
+        TensorKey key = TensorNames.Classify(tensor.Name)
+            ?? throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "a name this family has", "one with no known role",
+                "Leaving it out would change the model's answers.");
+        if (key.Role == TensorRole.Buffer)
+            return;
+        if (!tensor.DType.IsWeight())
+            throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "F32, BF16 or F16", $"{tensor.DType}");
+        if (!_tensors.TryAdd(key, tensor))
+            throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "one tensor for its role", $"also '{_tensors[key].Name}'");
+    }
+
+    private TransformerWeights Build(Func<FrozenTable>? substrate)
+    {
+        Tensor headWeight = Required(new TensorKey(TensorRole.Head), "lm_head.weight");
+        if (headWeight.Shape is not [>= 1 and <= 1 << 24, >= 1 and <= 1 << 16])
+            throw Misshapen(headWeight, "[vocabulary, width]");
+        (int vocabulary, int width) = ((int)headWeight.Shape[0], (int)headWeight.Shape[1]);
+        (FrozenTable table, TableSource source) = ResolveTable(vocabulary, width, substrate);
+        var blocks = new BlockWeights[CountLayers()];
+        for (int layer = 0; layer < blocks.Length; layer++)
+            blocks[layer] = Block(layer, width);
+        CompareWithConfig("vocab_size", _config.VocabularySize, vocabulary);
+        CompareWithConfig("d_model", _config.Width, width);
+        CompareWithConfig("n_layer", _config.Layers, blocks.Length);
+        return new TransformerWeights
+        {
+            Table = table,
+            TableSource = source,
+            Blocks = blocks,
+            FinalNorm = Find(TensorRole.FinalNorm) is null ? null : Norm(TensorRole.FinalNorm, -1, width),
+            Head = Linear(TensorRole.Head, -1, vocabulary, width),
+            Norm = ResolveNormKind(),
+            RopePairing = _config.RopePairing,
+            Heads = ResolveHeads(width),
+            ContextTokens = Or(_config.ContextTokens, DefaultContext, "block_size"),
+            Notes = _notes,
+        };
+    }
+
+    private (FrozenTable Table, TableSource Source) ResolveTable(int vocabulary, int width, Func<FrozenTable>? substrate)
+    {
+        if (Find(TensorRole.Embedding) is { } tensor)
+        {
+            if (tensor.Shape.Count != 2 || tensor.Shape[0] != vocabulary)
+                throw Misshapen(tensor, $"[{vocabulary}, n_embed]");
+            RequireDivisor(tensor.Path, $"tensor '{tensor.Name}'", tensor.Shape[1], width);
+            CompareWithConfig("n_embed", _config.InputWidth, (int)tensor.Shape[1]);
+            return (new FrozenTable(vocabulary, (int)tensor.Shape[1], tensor.ToFloats()), TableSource.Checkpoint);
+        }
+
+        if (_config.Substrate is not null && substrate is not null)
+        {
+            FrozenTable table = substrate();
+            if (table.Rows != vocabulary)
+                throw new CheckpointException(_config.Path, "key 'substrate'", $"a table of {vocabulary} rows", $"{table.Rows}");
+            RequireDivisor(_config.Path, "key 'substrate'", table.Dimensions, width);
+            return (table, TableSource.Substrate);
+        }
+
+        return (TokenBits(vocabulary, width), TableSource.TokenBits);
+    }
+
+    private static void RequireDivisor(string path, string subject, long dimensions, int width)
+    {
+        if (dimensions < 1 || width % dimensions != 0)
+            throw new CheckpointException(path, subject, $"vectors whose size divides the model's {width}", $"{dimensions} values");
+    }
+
+    // A table-free model reads the digits of the token id, most significant first.
+    private FrozenTable TokenBits(int vocabulary, int width)
+    {
+        if (_config.InputWidth is not (<= 24 and { } digits) || 1 << digits < vocabulary)
+        {
+            throw new CheckpointException(_config.Path, "embedding", "a tensor like token_embeddings.weight", "none",
+                "Convert a separate table to safetensors, or name a substrate in config.json.");
+        }
+
+        RequireDivisor(_config.Path, "key 'n_embed'", digits, width);
+        var values = new float[vocabulary * digits];
+        for (int id = 0; id < vocabulary; id++)
+        {
+            for (int digit = 0; digit < digits; digit++)
+                values[(id * digits) + digit] = (id >> (digits - 1 - digit)) & 1;
+        }
+
+        return new FrozenTable(vocabulary, digits, values);
+    }
+
+    private int CountLayers()
+    {
+        int layers = _tensors.Keys.Max(key => key.Layer) + 1;
+        return layers is >= 1 and <= 1024
+            ? layers
+            : throw new CheckpointException(_config.Path, "blocks", "1 to 1024 blocks", $"{layers}");
+    }
+
+    private BlockWeights Block(int layer, int width)
+    {
+        Tensor up = Required(new TensorKey(TensorRole.Up, layer), $"transformer_layers.{layer}.mlp.0.weight");
+        if (up.Shape is not [>= 1 and <= 1 << 20, _])
+            throw Misshapen(up, $"[hidden, {width}]");
+        int hidden = (int)up.Shape[0];
+        (LinearWeights query, LinearWeights key, LinearWeights value) = QueryKeyValue(layer, width);
+        return new BlockWeights
+        {
+            AttentionNorm = Norm(TensorRole.AttentionNorm, layer, width),
+            Query = query,
+            Key = key,
+            Value = value,
+            Output = Linear(TensorRole.AttentionOutput, layer, width, width),
+            MlpNorm = Norm(TensorRole.MlpNorm, layer, width),
+            Up = Linear(TensorRole.Up, layer, hidden, width),
+            Down = Linear(TensorRole.Down, layer, width, hidden),
+        };
+    }
+
+    private (LinearWeights Query, LinearWeights Key, LinearWeights Value) QueryKeyValue(int layer, int width)
+    {
+        if (Find(TensorRole.FusedQueryKeyValue, layer) is null)
+        {
+            return (Linear(TensorRole.Query, layer, width, width), Linear(TensorRole.Key, layer, width, width),
+                Linear(TensorRole.Value, layer, width, width));
+        }
+
+        LinearWeights fused = Linear(TensorRole.FusedQueryKeyValue, layer, 3 * width, width);
+        return (Third(0), Third(1), Third(2));
+
+        LinearWeights Third(int index) =>
+            new(fused.Weight.Rows(index * width, width), fused.Bias?.Rows(index * width, width));
+    }
+
+    private LinearWeights Linear(TensorRole role, int layer, int outputs, int inputs)
+    {
+        Tensor weight = Required(new TensorKey(role, layer), role.ToString());
+        if (weight.Shape is not [var rows, var columns] || rows != outputs || columns != inputs)
+            throw Misshapen(weight, $"[{outputs}, {inputs}]");
+        return new LinearWeights(weight, Vector(new TensorKey(role, layer, IsBias: true), outputs));
+    }
+
+    private NormWeights Norm(TensorRole role, int layer, int width)
+    {
+        _ = Required(new TensorKey(role, layer), role.ToString());
+        return new NormWeights(Vector(new TensorKey(role, layer), width)!, Vector(new TensorKey(role, layer, IsBias: true), width));
+    }
+
+    private Tensor? Vector(TensorKey key, int length)
+    {
+        Tensor? tensor = _tensors.GetValueOrDefault(key);
+        return tensor is null || (tensor.Shape is [var size] && size == length) ? tensor : throw Misshapen(tensor, $"[{length}]");
+    }
+
+    private NormKind ResolveNormKind()
+    {
+        Tensor? bias = _tensors.FirstOrDefault(pair => pair.Key is { IsBias: true,
+            Role: TensorRole.AttentionNorm or TensorRole.MlpNorm or TensorRole.FinalNorm }).Value;
+        if (_config.Norm == NormKind.Rms && bias is not null)
+            throw new CheckpointException(bias.Path, $"tensor '{bias.Name}'", "no bias in an RMS norm", "one");
+        if (_config.Norm is null && bias is null)
+            _notes.Add("No norm has a bias: RMS norms are assumed; set \"norm\": \"layer\" in config.json if they are not.");
+        return _config.Norm ?? (bias is null ? NormKind.Rms : NormKind.Layer);
+    }
+
+    private int ResolveHeads(int width)
+    {
+        int heads = Or(_config.Heads, DefaultHeads, "n_head");
+        return width % heads == 0 && width / heads % 2 == 0
+            ? heads
+            : throw new CheckpointException(_config.Path, "key 'n_head'", $"a number of even-sized heads that divides {width}", $"{heads}");
+    }
+
+    private int Or(int? given, int assumed, string key)
+    {
+        if (given is null)
+            _notes.Add($"config.json has no {key}: {assumed} is assumed.");
+        return given ?? assumed;
+    }
+
+    private void CompareWithConfig(string key, int? given, int actual)
+    {
+        if (given is not null && given != actual)
+            _notes.Add($"config.json says {key} = {given}, the tensors say {actual}: {actual} is used.");
+    }
+
+    private Tensor? Find(TensorRole role, int layer = -1) => _tensors.GetValueOrDefault(new TensorKey(role, layer));
+
+    private Tensor Required(TensorKey key, string name) => _tensors.GetValueOrDefault(key)
+        ?? throw new CheckpointException(System.IO.Path.GetDirectoryName(_config.Path) ?? _config.Path,
+            key.Layer < 0 ? $"tensor '{name}'" : $"block {key.Layer}, tensor '{name}'", "it to be there", "none");
+
+    private static CheckpointException Misshapen(Tensor tensor, string expected) =>
+        new(tensor.Path, $"tensor '{tensor.Name}'", expected, $"[{string.Join(", ", tensor.Shape)}]");
+}

@@ -1,0 +1,63 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Serving.Inference.Cpu.Kernels;
+
+/// <summary>The vector kernels, for one kind of machine. Pure functions on memory: thread-safe.</summary>
+internal abstract unsafe class KernelSet
+{
+    /// <summary>Outputs of a panel of weights.</summary>
+    public const int PanelOutputs = 4 * Lanes.Count;
+
+    /// <summary>The fastest kernels that this machine has.</summary>
+    public static KernelSet Best { get; } = Available[^1];
+
+    /// <summary>All kernels that this machine has, slowest first.</summary>
+    public static IReadOnlyList<KernelSet> Available =>
+    [
+        new KernelSet<Lanes128>("128-bit"),
+        .. Avx2.IsSupported && Fma.IsSupported ? [new KernelSet<Lanes256>("AVX2")] : Array.Empty<KernelSet>(),
+        .. Avx512F.IsSupported && Vector512.IsHardwareAccelerated ? [new KernelSet<Lanes512>("AVX-512")] : Array.Empty<KernelSet>(),
+    ];
+
+    /// <summary>What the machine's instructions are called.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Rows that share a pass over a panel.</summary>
+    public abstract int TileRows { get; }
+
+    /// <summary>Continues the sums of up to <see cref="TileRows"/> rows over <paramref name="inputs"/> rows of a float32 panel.</summary>
+    public abstract void MultiplyAddF32(float* x, nint stride, int rows, byte* panel, int inputs, float* sums);
+
+    /// <summary>The same for a bf16 panel.</summary>
+    public abstract void MultiplyAddBf16(float* x, nint stride, int rows, byte* panel, int inputs, float* sums);
+
+    /// <summary>Brings 64 sums to their place.</summary>
+    /// <param name="sums">[64].</param>
+    /// <param name="target">Where they go.</param>
+    /// <param name="count">How many of the 64; fewer than 64 with <see cref="Epilogue.Store"/> alone.</param>
+    /// <param name="epilogue">What becomes of them.</param>
+    public abstract void Finish(float* sums, float* target, int count, Epilogue epilogue);
+
+    /// <summary>Normalises a row to mean 0 and variance 1, then weight and bias.</summary>
+    /// <param name="x">[width]; readable up to the next multiple of 16.</param>
+    /// <param name="weight">[width], zero up to the next multiple of 16.</param>
+    /// <param name="bias">Likewise.</param>
+    /// <param name="target">[width], written up to the next multiple of 16.</param>
+    /// <param name="width">Values.</param>
+    public abstract void LayerNorm(float* x, float* weight, float* bias, float* target, int width);
+
+    /// <summary>Normalises a row to root mean square 1, then weight.</summary>
+    public abstract void RmsNorm(float* x, float* weight, float* target, int width);
+
+    /// <summary>Turns each pair (i, i + size/2) of a head by its angles, then scales.</summary>
+    /// <param name="head">[size].</param>
+    /// <param name="cosines">[size], of the position.</param>
+    /// <param name="sines">[size].</param>
+    /// <param name="size">Even.</param>
+    /// <param name="scale">Applied last.</param>
+    public abstract void Rotate(float* head, float* cosines, float* sines, int size, float scale);
+
+    /// <summary>Attention of one query over the first tokens of its sequence.</summary>
+    public abstract void Attend(in AttentionTask task, ReadOnlySpan<int> blocks);
+}

@@ -1,0 +1,95 @@
+using Serving.Inference.Cpu.Kernels;
+
+namespace Serving.Inference.Cpu;
+
+/// <summary>Rows times a packed matrix, spread over the pool. Reused for every product; owned by one backend.</summary>
+internal sealed unsafe class MatrixProduct : IDisposable
+{
+    // Inputs taken at once: a panel's slice (256 KiB in float32) then stays in the second-level cache for all rows.
+    private const int InputBlock = 1024;
+    private const int RowBlock = 96;
+    private const long SmallWork = 1 << 18;
+
+    private readonly KernelSet _kernels;
+    private readonly WorkerPool _pool;
+    private readonly NativeBuffer _sums;
+    private readonly Action<int, int> _body;
+
+    private PackedMatrix _matrix = null!;
+    private float* _x;
+    private nint _xStride;
+    private float* _y;
+    private nint _yStride;
+    private int _rows;
+    private int _panelsPerItem;
+    private int _rowBlocks;
+    private Epilogue _epilogue;
+
+    public MatrixProduct(KernelSet kernels, WorkerPool pool)
+    {
+        (_kernels, _pool, _body) = (kernels, pool, RunItem);
+        _sums = NativeBuffer.OfFloats((long)pool.Threads * RowBlock * KernelSet.PanelOutputs);
+    }
+
+    /// <summary>y = epilogue(x · matrixᵀ + bias).</summary>
+    /// <param name="x">[rows, inputs], <paramref name="xStride"/> apart.</param>
+    /// <param name="xStride">Floats from row to row.</param>
+    /// <param name="rows">How many.</param>
+    /// <param name="matrix">The weights.</param>
+    /// <param name="y">[rows, outputs]; a row's values up to <paramref name="yStride"/> may be written, with zeros.</param>
+    /// <param name="yStride">Floats from row to row: outputs (with <see cref="Epilogue.Store"/>), or a multiple of 64.</param>
+    /// <param name="epilogue">What becomes of the sums.</param>
+    public void Run(float* x, nint xStride, int rows, PackedMatrix matrix, float* y, nint yStride, Epilogue epilogue)
+    {
+        (_matrix, _rows, _epilogue) = (matrix, rows, epilogue);
+        (_xStride, _yStride) = (xStride, yStride);
+        _x = x;
+        _y = y;
+        _rowBlocks = (rows + RowBlock - 1) / RowBlock;
+        _panelsPerItem = Math.Max(1, matrix.Panels / (_pool.Threads * 8));
+        int items = (matrix.Panels + _panelsPerItem - 1) / _panelsPerItem * _rowBlocks;
+        bool small = (long)rows * matrix.Outputs * matrix.Inputs < SmallWork;
+        _pool.Run(items, _body, alone: small);
+    }
+
+    public void Dispose() => _sums.Dispose();
+
+    private void RunItem(int item, int worker)
+    {
+        (int panels, int rowBlock) = Math.DivRem(item, _rowBlocks);
+        int firstRow = rowBlock * RowBlock, rows = Math.Min(RowBlock, _rows - firstRow);
+        int end = Math.Min(_matrix.Panels, (panels + 1) * _panelsPerItem);
+        float* sums = _sums.Floats + (worker * RowBlock * KernelSet.PanelOutputs);
+        for (int panel = panels * _panelsPerItem; panel < end; panel++)
+            RunPanel(panel, firstRow, rows, sums);
+    }
+
+    private void RunPanel(int panel, int firstRow, int rows, float* sums)
+    {
+        for (int row = 0; row < rows; row++)
+            new ReadOnlySpan<float>(_matrix.Bias(panel), KernelSet.PanelOutputs).CopyTo(new Span<float>(sums + (row * KernelSet.PanelOutputs), KernelSet.PanelOutputs));
+
+        // One row passes over its weights once, so slices would gain nothing.
+        int inputBlock = rows <= _kernels.TileRows ? _matrix.Inputs : InputBlock;
+        for (int input = 0; input < _matrix.Inputs; input += inputBlock)
+            MultiplyAdd(panel, input, Math.Min(inputBlock, _matrix.Inputs - input), firstRow, rows, sums);
+        int first = panel * KernelSet.PanelOutputs, count = (int)Math.Min(KernelSet.PanelOutputs, _yStride - first);
+        for (int row = 0; row < rows; row++)
+            _kernels.Finish(sums + (row * KernelSet.PanelOutputs), _y + ((firstRow + row) * _yStride) + first, count, _epilogue);
+    }
+
+    private void MultiplyAdd(int panel, int firstInput, int inputs, int firstRow, int rows, float* sums)
+    {
+        byte* weights = _matrix.Panel(panel) + ((long)firstInput * _matrix.RowBytes);
+        for (int row = 0; row < rows; row += _kernels.TileRows)
+        {
+            float* x = _x + ((firstRow + row) * _xStride) + firstInput;
+            float* tile = sums + (row * KernelSet.PanelOutputs);
+            int tileRows = Math.Min(_kernels.TileRows, rows - row);
+            if (_matrix.IsBf16)
+                _kernels.MultiplyAddBf16(x, _xStride, tileRows, weights, inputs, tile);
+            else
+                _kernels.MultiplyAddF32(x, _xStride, tileRows, weights, inputs, tile);
+        }
+    }
+}

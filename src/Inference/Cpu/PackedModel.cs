@@ -1,0 +1,94 @@
+using Serving.Glyphs.Embeddings;
+using Serving.Inference.Checkpoints;
+using Serving.Inference.Cpu.Kernels;
+
+namespace Serving.Inference.Cpu;
+
+/// <summary>All weights of a model as the kernels read them.</summary>
+internal sealed class PackedModel : IDisposable
+{
+    public PackedModel(TransformerWeights weights, WorkerPool pool)
+    {
+        (Table, Width, Heads, HeadSize) = (weights.Table, weights.Width, weights.Heads, weights.HeadSize);
+        (HiddenWidth, VocabularySize, ContextTokens) = (weights.HiddenWidth, weights.VocabularySize, weights.ContextTokens);
+        Blocks = [.. weights.Blocks.Select(block => new Block(
+            new PackedNorm(block.AttentionNorm, weights.Norm),
+            PackQueryKeyValue(block, weights, pool),
+            PackedMatrix.Pack(block.Output, pool),
+            new PackedNorm(block.MlpNorm, weights.Norm),
+            PackedMatrix.Pack(block.Up, pool),
+            PackedMatrix.Pack(block.Down, pool)))];
+        FinalNorm = weights.FinalNorm is null ? null : new PackedNorm(weights.FinalNorm, weights.Norm);
+        Head = PackedMatrix.Pack(weights.Head, pool);
+        Rotary = new RotaryTable(weights.ContextTokens, weights.HeadSize, weights.RopePairing);
+    }
+
+    public FrozenTable Table { get; }
+
+    public int Width { get; }
+
+    public int Heads { get; }
+
+    public int HeadSize { get; }
+
+    /// <summary>The head size rounded up to whole lanes: a head's place among queries, keys and values.</summary>
+    public int HeadStride => Lanes.RoundUp(HeadSize);
+
+    public int HiddenWidth { get; }
+
+    public int VocabularySize { get; }
+
+    public int ContextTokens { get; }
+
+    public Block[] Blocks { get; }
+
+    public PackedNorm? FinalNorm { get; }
+
+    public PackedMatrix Head { get; }
+
+    public RotaryTable Rotary { get; }
+
+    public void Dispose()
+    {
+        foreach (Block block in Blocks)
+            block.Dispose();
+        FinalNorm?.Dispose();
+        Head.Dispose();
+        Rotary.Dispose();
+    }
+
+    // One matrix of three times heads times stride outputs: queries, keys, values. A head is filled up with zero rows to its
+    // stride; queries and keys are reordered for the rotary kernel, which leaves their products as they are.
+    private static PackedMatrix PackQueryKeyValue(BlockWeights block, TransformerWeights weights, WorkerPool pool)
+    {
+        int size = weights.HeadSize, stride = Lanes.RoundUp(size);
+        LinearWeights[] parts = [block.Query, block.Key, block.Value];
+        return PackedMatrix.Pack(3 * weights.Heads * stride, weights.Width, parts.All(part => part.Weight.DType == DType.BF16), Source, pool);
+
+        PackedMatrix.RowSource Source(int output)
+        {
+            (int head, int element) = Math.DivRem(output, stride);
+            (int part, head) = Math.DivRem(head, weights.Heads);
+            if (element >= size)
+                return default;
+            if (part < 2)
+                element = RotaryTable.StoredElement(element, size, weights.RopePairing);
+            return new PackedMatrix.RowSource(parts[part], (head * size) + element);
+        }
+    }
+
+    internal sealed record Block(
+        PackedNorm AttentionNorm, PackedMatrix QueryKeyValue, PackedMatrix Output, PackedNorm MlpNorm, PackedMatrix Up, PackedMatrix Down)
+        : IDisposable
+    {
+        public void Dispose()
+        {
+            AttentionNorm.Dispose();
+            QueryKeyValue.Dispose();
+            Output.Dispose();
+            MlpNorm.Dispose();
+            Up.Dispose();
+            Down.Dispose();
+        }
+    }
+}
