@@ -20,7 +20,7 @@ internal sealed class KvBlockPool
     private readonly int _blockTokens;
     private readonly Entry[] _entries;
     private readonly int[] _tokens; // [blocks, blockTokens]
-    private readonly Dictionary<ulong, int> _byHash;
+    private readonly Dictionary<uint, int> _byHash;
     private readonly Stack<int> _free;
     private ulong _lastLink;
     private int _oldest = None;
@@ -36,7 +36,7 @@ internal sealed class KvBlockPool
         _blockTokens = capacity.BlockTokens;
         _entries = new Entry[capacity.Blocks];
         _tokens = reusePrefixes ? new int[capacity.Blocks * capacity.BlockTokens] : [];
-        _byHash = new Dictionary<ulong, int>(capacity.Blocks);
+        _byHash = new Dictionary<uint, int>(capacity.Blocks);
         _free = new Stack<int>(capacity.Blocks);
         for (int block = capacity.Blocks - 1; block >= 0; block--) _free.Push(block);
         ReusesPrefixes = reusePrefixes;
@@ -105,7 +105,7 @@ internal sealed class KvBlockPool
     {
         if (!ReusesPrefixes) return link;
         if (TryFind(link, tokens, out int known)) return _entries[known].Link;
-        ulong hash = Hash(link, tokens);
+        uint hash = Hash(link, tokens);
         ref Entry entry = ref _entries[block];
         entry.Link = ++_lastLink;
         entry.Previous = link;
@@ -189,11 +189,12 @@ internal sealed class KvBlockPool
 
     private Span<int> TokensOf(int block) => _tokens.AsSpan(block * _blockTokens, _blockTokens);
 
-    private static ulong Hash(ulong link, ReadOnlySpan<int> tokens)
+    /// <summary>A hash of a block's tokens and the link before them.</summary>
+    internal static uint Hash(ulong link, ReadOnlySpan<int> tokens)
     {
         ulong hash = link;
         foreach (int token in tokens) hash = (ulong.RotateLeft(hash, 23) ^ (uint)token) * 0x9E3779B97F4A7C15;
-        return hash ^ (hash >> 32);
+        return (uint)(hash >> 32);
     }
 
     /// <summary>What is known of one block.</summary>
@@ -201,7 +202,7 @@ internal sealed class KvBlockPool
     {
         public int References;
         public bool Registered;
-        public ulong Hash;
+        public uint Hash;
         public ulong Link;
         public ulong Previous;
         public int Older;

@@ -75,9 +75,9 @@ public class EngineLoopTests
     {
         ReadBackBackend backend = new(Requests.Vocabulary, 64, blocks: 24, blockTokens: 2);
         EngineLoop loop = new(backend, new EngineOptions { ReusePrefixes = reuse });
-        // Token 7 over and over: every block looks like every other, and only its place tells them apart.
+        // Token 7 over and over: all blocks look alike, and only their places in the chain tell them apart.
         List<Generation> all = [.. Enumerable.Range(0, 4).Select(i => Create(
-            Requests.Of(7, 7, 7, i) with { MaxTokens = 40, Logprobs = 1, LogitBias = [new LogitBias(7, 4 + i)] }, loop))];
+            Requests.Of(7, 7, 7, 7) with { MaxTokens = 40 - i, Logprobs = 1, LogitBias = [new LogitBias(7, 100)] }, loop))];
         foreach (Generation generation in all) loop.Accept(generation);
         RunToEnd(loop);
 
@@ -226,6 +226,17 @@ public class EngineLoopTests
             Assert.Equal(whole[..whole.IndexOf(stop, StringComparison.Ordinal)], Text(events));
             Assert.Equal(FinishReason.Stop, Assert.IsType<GenerationFinished>(events[^1]).Reason);
         }
+    }
+
+    [Fact]
+    public void Compute_StopTextBeforeMinTokens_DoesNotStop()
+    {
+        GenerationRequest request = Requests.Of(50, 60, 70);
+        string whole = Text(Run(request, new EngineOptions()));
+        List<GenerationEvent> events = Run(request with { Stop = [whole[..2]], MinTokens = 6 }, new EngineOptions());
+
+        Assert.Equal(whole, Text(events));
+        Assert.Equal("", Text(Run(request with { Stop = [whole[..2]] }, new EngineOptions())));
     }
 
     [Fact]

@@ -67,18 +67,17 @@ public class KvBlockPoolTests
     }
 
     [Fact]
-    public void Match_HashesCollide_ComparesTheTokens()
+    public void Match_OtherTokensWithTheSameHash_FindsNothing()
     {
-        KvBlockPool pool = new(new KvCapacity(4, 1), reusePrefixes: true);
-        ulong one = pool.Register(Block(pool), [5], _root);
-        pool.Register(Block(pool), [0], one);
-        ulong three = pool.Register(Block(pool), [6], _root);
-        int twin = (int)(ulong.RotateLeft(one, 23) ^ ulong.RotateLeft(three, 23)); // cancels the links' difference
+        KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
+        (int[] tokens, int[] twins) = Collision();
+        Assert.Equal(KvBlockPool.Hash(_root, tokens), KvBlockPool.Hash(_root, twins));
+        pool.Register(Block(pool), tokens, _root);
 
-        Assert.Equal(0, pool.Match([twin], [], ref three));
-        Assert.Equal(2, Matched(pool, [5, 0]));
-        pool.Register(Block(pool), [twin], three); // simply not cached
-        Assert.Equal(1, Matched(pool, [6, twin]));
+        Assert.Equal(0, Matched(pool, twins));
+        pool.Register(Block(pool), twins, _root); // simply not cached
+        Assert.Equal(0, Matched(pool, twins));
+        Assert.Equal(2, Matched(pool, tokens));
         pool.Check();
     }
 
@@ -155,6 +154,19 @@ public class KvBlockPoolTests
         Assert.True(pool.TryExtend(table, (tokens.Length + 1) / 2));
         Compute(pool, tokens, table, 0, _root, []);
         return table;
+    }
+
+    private static (int[] Tokens, int[] Twins) Collision()
+    {
+        Random random = new(1);
+        Dictionary<uint, int[]> seen = [];
+        while (true)
+        {
+            int[] tokens = [random.Next(), random.Next()];
+            uint hash = KvBlockPool.Hash(_root, tokens);
+            if (seen.TryGetValue(hash, out int[]? twins)) return (tokens, twins);
+            seen.Add(hash, tokens);
+        }
     }
 
     private static int Block(KvBlockPool pool)
