@@ -1,1 +1,1 @@
-Console.WriteLine();
+return await Serving.Server.CommandLine.ServingCommandLine.RunAsync(args);

@@ -1,0 +1,69 @@
+using System.Runtime.InteropServices;
+
+namespace Serving.Inference.Scheduling;
+
+/// <summary>A prompt and what was generated after it, and how much of both stands in K/V blocks.</summary>
+/// <remarks>Bookkeeping only; owned by the engine loop. Only the <see cref="Scheduler"/> writes state, position and blocks.</remarks>
+internal class Sequence
+{
+    private readonly List<int> _tokens;
+
+    /// <summary>A new sequence of a request's prompt.</summary>
+    public Sequence(GenerationRequest request, int contextTokens)
+    {
+        Request = request;
+        PromptTokens = request.PromptTokens.Length;
+        _tokens = new List<int>((int)Math.Min(PromptTokens + (long)request.MaxTokens, Math.Max(contextTokens, PromptTokens)));
+        _tokens.AddRange(request.PromptTokens);
+        Node = new LinkedListNode<Sequence>(this);
+        Link = KvBlockPool.Root(request.CacheScope);
+    }
+
+    /// <summary>What was asked for.</summary>
+    public GenerationRequest Request { get; }
+
+    /// <summary>Prompt and generated tokens.</summary>
+    public ReadOnlySpan<int> Tokens => CollectionsMarshal.AsSpan(_tokens);
+
+    /// <summary>Tokens of the prompt.</summary>
+    public int PromptTokens { get; }
+
+    /// <summary>Tokens generated.</summary>
+    public int GeneratedTokens => _tokens.Count - PromptTokens;
+
+    /// <summary>Whether the prompt's own log-probabilities are wanted.</summary>
+    public bool Scores => Request.PromptLogprobs is not null;
+
+    /// <summary>How many tokens need K/V before the next one can be picked. A prompt that is only scored does not need its last.</summary>
+    public int Target => Request.MaxTokens > 0 ? _tokens.Count : Scores ? PromptTokens - 1 : 0;
+
+    /// <summary>The first position whose logits are still wanted, below <see cref="Target"/>: the first unscored one, else the last.</summary>
+    public int FirstRow => Scores && Scored < PromptTokens - 1 ? Scored : Target - 1;
+
+    /// <summary>Leading tokens whose K/V stands in <see cref="Blocks"/>.</summary>
+    public int Computed { get; set; }
+
+    /// <summary>Leading prompt positions whose logits were seen: the tokens after them have scores. Survives a preemption.</summary>
+    public int Scored { get; set; }
+
+    /// <summary>Prompt tokens that came from the prefix cache when the sequence first ran; null before.</summary>
+    public int? CachedTokens { get; set; }
+
+    /// <summary>The block table: position p lives in <c>Blocks[p / BlockTokens]</c>.</summary>
+    public List<int> Blocks { get; } = [];
+
+    /// <summary>Leading blocks that are full and known to the pool.</summary>
+    public int RegisteredBlocks { get; set; }
+
+    /// <summary>The pool's link of the last registered block.</summary>
+    public ulong Link { get; set; }
+
+    /// <summary>Where it is in its life.</summary>
+    public SequenceState State { get; set; }
+
+    /// <summary>Its place in a queue; a node can be in one list only.</summary>
+    public LinkedListNode<Sequence> Node { get; }
+
+    /// <summary>Appends a generated token.</summary>
+    public void Append(int token) => _tokens.Add(token);
+}

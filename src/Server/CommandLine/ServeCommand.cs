@@ -1,0 +1,75 @@
+using System.CommandLine;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Serving.Server.Hosting;
+using Serving.Server.Models;
+
+namespace Serving.Server.CommandLine;
+
+/// <summary>The verb <c>serve</c>: answers HTTP until Ctrl-C.</summary>
+internal static class ServeCommand
+{
+    private const string SettingPrefix = "--" + ServingOptions.Section + ":";
+
+    public static Command Create()
+    {
+        var urls = new Option<string?>("--urls")
+        {
+            Description = "The address to listen on, or several separated by ';'. Default: http://127.0.0.1:8080. Port 0 chooses a free one.",
+            HelpName = "URL",
+        };
+        var command = new Command("serve", $"""
+            Serves every model of a folder over HTTP.
+
+            Example:
+              serve --models models --urls http://127.0.0.1:8080
+            Any setting can be given, too:
+              serve {SettingPrefix}ShutdownSeconds=60
+            """)
+        {
+            CommonOptions.Models, urls, CommonOptions.Verbose,
+        };
+        command.TreatUnmatchedTokensAsErrors = false;
+        command.SetAction((parsed, _) => RunAsync(
+            parsed.GetValue(CommonOptions.Models) ?? [], parsed.GetValue(urls), parsed.UnmatchedTokens));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string[] models, string? urls, IReadOnlyList<string> settings)
+    {
+        await using WebApplication app = ServerApplication.Build(Arguments(models, urls, settings));
+        ModelCatalog catalog = app.Services.GetRequiredService<ModelCatalog>();
+        await app.StartAsync();
+        Announce(app, catalog);
+        await app.WaitForShutdownAsync();
+        app.Logger.LogInformation("Stopped");
+        return catalog.HasNone
+            ? throw new CommandLineException(ExitCode.BadModelFile, "None of the models could be loaded.",
+                string.Join(", ", catalog.Entries.Select(entry => entry.Folder.Path)), "The log above tells what is wrong with each.")
+            : ExitCode.Ok;
+    }
+
+    private static void Announce(WebApplication app, ModelCatalog catalog)
+    {
+        foreach (string address in app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? [])
+            app.Logger.LogInformation("Listening on {Url}; loading {Models}", address, catalog.Ids.ToArray());
+    }
+
+    private static string[] Arguments(string[] models, string? urls, IReadOnlyList<string> settings)
+    {
+        if (settings.FirstOrDefault(setting => !IsSetting(setting)) is { } unknown)
+        {
+            throw new CommandLineException(ExitCode.Usage, $"'{unknown}' is not an option of serve.", "the command line",
+                $"'serve --help' lists the options; a setting is written {SettingPrefix}NAME=VALUE.");
+        }
+        var arguments = new List<string>(settings);
+        if (models.Length > 0)
+            arguments.Add($"{SettingPrefix}Models={string.Join(Path.PathSeparator, models.Select(Path.GetFullPath))}");
+        if (urls is not null)
+            arguments.Add($"--urls={urls}");
+        return [.. arguments];
+    }
+
+    private static bool IsSetting(string argument) =>
+        argument.StartsWith(SettingPrefix, StringComparison.OrdinalIgnoreCase) && argument.Contains('=', StringComparison.Ordinal);
+}

@@ -1,0 +1,40 @@
+using System.CommandLine;
+
+namespace Serving.Server.CommandLine;
+
+/// <summary>The program's verbs.</summary>
+internal static class ServingCommandLine
+{
+    private const string DefaultVerb = "serve";
+
+    /// <summary>Runs the verb that the arguments name; without one, <c>serve</c>.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        RootCommand root = Create();
+        ParseResult parsed = root.Parse(WithVerb(arguments, root));
+        try
+        {
+            if (parsed.Errors.Count > 0)
+                throw new CommandLineException(ExitCode.Usage, parsed.Errors[^1].Message, "the command line", "--help lists verbs and options.");
+            return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (Exception fault)
+        {
+            return FailureReport.Write(fault, parsed.GetValue(CommonOptions.Verbose));
+        }
+    }
+
+    private static RootCommand Create() => new("A model server for frozen-embedding language models.")
+    {
+        ServeCommand.Create(),
+        GenerateCommand.Create(),
+        EmbedCommand.Create(),
+    };
+
+    private static string[] WithVerb(string[] arguments, RootCommand root)
+    {
+        bool isOption = arguments is [['-', ..], ..] && !root.Options.Any(option => option.Name == arguments[0] || option.Aliases.Contains(arguments[0]));
+        return arguments.Length == 0 || isOption ? [DefaultVerb, .. arguments] : arguments;
+    }
+}

@@ -1,0 +1,30 @@
+using System.Text;
+
+namespace Serving.Server.Completions;
+
+/// <summary>Joins the pieces of a choice. Not thread-safe.</summary>
+internal sealed class ChoiceCollector(int index)
+{
+    private readonly StringBuilder _text = new();
+    private readonly List<string> _tokens = [];
+    private readonly List<float?> _tokenLogprobs = [];
+    private readonly List<IReadOnlyDictionary<string, float>?> _topLogprobs = [];
+    private readonly List<int> _offsets = [];
+    private string? _finishReason;
+
+    public void Add(CompletionChoice piece)
+    {
+        _text.Append(piece.Text);
+        _finishReason = piece.FinishReason ?? _finishReason;
+        if (piece.Logprobs is not { } logprobs)
+            return;
+        _tokens.AddRange(logprobs.Tokens);
+        _tokenLogprobs.AddRange(logprobs.TokenLogprobs);
+        _topLogprobs.AddRange(logprobs.TopLogprobs);
+        _offsets.AddRange(logprobs.TextOffset);
+    }
+
+    /// <param name="withLogprobs">Whether they were asked for.</param>
+    public CompletionChoice ToChoice(bool withLogprobs) => new(
+        index, _text.ToString(), withLogprobs ? new(_tokens, _tokenLogprobs, _topLogprobs, _offsets) : null, _finishReason);
+}

@@ -1,0 +1,75 @@
+using System.Text.Json;
+using Serving.Inference.Scheduling;
+using Serving.Server.Json;
+
+namespace Serving.Server.Errors;
+
+/// <summary>The one place where a fault becomes an HTTP answer.</summary>
+internal static class ErrorTable
+{
+    private const string InvalidRequest = "invalid_request_error";
+    private const string RateLimit = "rate_limit_error";
+    private const string ServerFault = "server_error";
+
+    /// <summary>For the log: nobody reads the answer.</summary>
+    public const int ClientClosedRequest = 499;
+
+    /// <summary>The answer to an exception. A fault that is not known here says nothing of itself.</summary>
+    public static ApiFailure From(Exception exception) => exception switch
+    {
+        ApiException known => known.Failure,
+        EngineRefusedException { Reason: EngineRefusal.QueueFull } full => QueueFull(full.RetryAfterSeconds),
+        EngineRefusedException { Reason: EngineRefusal.ShuttingDown } => ShuttingDown(),
+        BadHttpRequestException { InnerException: JsonException json } => Invalid([JsonFault.Describe(json)]),
+        BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } => Invalid([JsonFault.Missing]),
+        BadHttpRequestException bad => FromStatus(bad.StatusCode),
+        _ => Internal(),
+    };
+
+    /// <summary>The answer for a status that the framework chose without a body.</summary>
+    public static ApiFailure FromStatus(int status, string? method = null, string? path = null) => status switch
+    {
+        StatusCodes.Status404NotFound => new(status, new(
+            $"There is no {method} {path}. The routes are listed at /openapi/v1.json.", InvalidRequest, null, ErrorCode.NotFound)),
+        StatusCodes.Status405MethodNotAllowed => new(status, new(
+            $"{path} does not answer {method}; the Allow header lists what it answers.", InvalidRequest, null, ErrorCode.MethodNotAllowed)),
+        StatusCodes.Status408RequestTimeout => new(status, new(
+            "The request arrived too slowly.", InvalidRequest, null, ErrorCode.RequestTimeout), 1),
+        StatusCodes.Status413PayloadTooLarge => new(status, new(
+            "The body is larger than this server accepts (setting Serving:MaxBodyBytes). Send less text.",
+            InvalidRequest, null, ErrorCode.RequestTooLarge)),
+        StatusCodes.Status415UnsupportedMediaType => new(status, new(
+            "The body must be JSON: send the header 'Content-Type: application/json'.",
+            InvalidRequest, null, ErrorCode.UnsupportedMediaType)),
+        StatusCodes.Status500InternalServerError => Internal(),
+        >= 500 => new(status, new("The server cannot answer.", ServerFault, null, null)),
+        _ => new(status, new("The request cannot be answered.", InvalidRequest, null, null)),
+    };
+
+    /// <summary>400 that tells every problem; the first one names the field and the code.</summary>
+    public static ApiFailure Invalid(IReadOnlyList<Problem> problems) => new(StatusCodes.Status400BadRequest, new(
+        string.Join(' ', problems.Select(problem => problem.Message)), InvalidRequest,
+        problems[0].Param.Length == 0 ? null : problems[0].Param, problems[0].Code));
+
+    public static ApiFailure ModelNotFound(string id, IEnumerable<string> available) => new(StatusCodes.Status404NotFound, new(
+        $"The model '{id}' does not exist. Models of this server: {string.Join(", ", available)}.",
+        InvalidRequest, "model", ErrorCode.ModelNotFound));
+
+    public static ApiFailure ModelLoading(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The model '{id}' is still being loaded. Try again in a moment; /health/ready tells when.",
+        ServerFault, "model", ErrorCode.ModelLoading), 1);
+
+    public static ApiFailure ModelUnavailable(string id, string reason) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The model '{id}' could not be loaded: {reason}", ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure QueueFull(int retryAfterSeconds) => new(StatusCodes.Status429TooManyRequests, new(
+        $"The queue of this model is full. Try again in {retryAfterSeconds} s.", RateLimit, null, ErrorCode.QueueFull),
+        Math.Clamp(retryAfterSeconds, 1, 120));
+
+    public static ApiFailure ShuttingDown() => new(StatusCodes.Status503ServiceUnavailable, new(
+        "The server is shutting down. Try again in a moment.", ServerFault, null, ErrorCode.ShuttingDown), 1);
+
+    public static ApiFailure Internal() => new(StatusCodes.Status500InternalServerError, new(
+        "The server failed to answer this request; others are not affected. Its log has the reason under this request id.",
+        ServerFault, null, ErrorCode.InternalError));
+}

@@ -1,0 +1,101 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+using Serilog;
+using Serving.Inference.Scheduling;
+using Serving.Server.Completions;
+using Serving.Server.Errors;
+using Serving.Server.Health;
+using Serving.Server.Json;
+using Serving.Server.Logging;
+using Serving.Server.Models;
+using Serving.Server.OpenApi;
+
+namespace Serving.Server.Hosting;
+
+/// <summary>Puts the server together: settings, services, pipeline, routes.</summary>
+internal static class ServerApplication
+{
+    private const string DefaultUrl = "http://127.0.0.1:8080";
+
+    /// <summary>Builds a server that is not started yet.</summary>
+    /// <param name="arguments">Settings as <c>--urls=…</c> or <c>--Serving:ShutdownSeconds=…</c>; they win over all others.</param>
+    /// <param name="replace">Changes services before the server is built; null = none.</param>
+    public static WebApplication Build(string[] arguments, Action<IServiceCollection>? replace = null)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            Args = arguments,
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        if (builder.Configuration["urls"] is null && builder.Configuration["http_ports"] is null)
+            builder.WebHost.UseUrls(DefaultUrl);
+        AddServices(builder);
+        replace?.Invoke(builder.Services);
+        WebApplication app = builder.Build();
+        UsePipeline(app);
+        MapRoutes(app);
+        return app;
+    }
+
+    private static void AddServices(WebApplicationBuilder builder)
+    {
+        IServiceCollection services = builder.Services;
+        builder.Logging.ClearProviders().AddSerilog(ServerLog.Create(builder.Configuration), dispose: true);
+        services.AddOptionsWithValidateOnStart<ServingOptions>().Configure<IConfiguration>(BindOptions);
+        services.AddOptions<KestrelServerOptions>().Configure<IOptions<ServingOptions>>(Limit);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
+        services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
+        services.ConfigureHttpJsonOptions(json => ServerJson.Configure(json.SerializerOptions));
+        services.AddSingleton<Drain>();
+        services.AddSingleton<IHostLifetime, GracefulLifetime>();
+        services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
+        services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
+        services.AddSingleton<LoadModel>(ServedModel.Load);
+        services.AddHostedService<ModelLoader>();
+        services.AddServingOpenApi();
+    }
+
+    // Outermost first. Routing stands inside, so that requests without a route are named, logged and answered too.
+    private static void UsePipeline(WebApplication app)
+    {
+        app.UseMiddleware<RequestIdMiddleware>();
+        app.UseMiddleware<RequestLogMiddleware>();
+        app.UseMiddleware<ErrorMiddleware>();
+        app.UseMiddleware<DrainMiddleware>();
+        app.UseServingSwagger();
+        app.UseRouting();
+    }
+
+    private static void MapRoutes(WebApplication app)
+    {
+        RouteGroupBuilder v1 = app.MapGroup("/v1");
+        v1.MapCompletions();
+        v1.MapModels();
+        app.MapHealth();
+        app.MapOpenApi();
+    }
+
+    private static void BindOptions(ServingOptions options, IConfiguration configuration)
+    {
+        if (SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options) is { Count: > 0 } problems)
+            throw new OptionsValidationException(Options.DefaultName, typeof(ServingOptions), problems);
+    }
+
+    private static void Limit(KestrelServerOptions kestrel, IOptions<ServingOptions> options)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = options.Value.MaxBodyBytes;
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(options.Value.HeaderSeconds);
+    }
+
+    private static EngineOptions EngineOptionsOf(ServingOptions options) => new()
+    {
+        TokenBudget = options.Batch.MaxTokens,
+        MaxRunning = options.Batch.MaxRunning,
+        LogitRows = options.Batch.MaxRunning,
+        ReusePrefixes = options.Batch.ReusePrefixes,
+        MaxWaitingRequests = options.Queue.MaxRequests,
+        MaxWaitingTokens = options.Queue.MaxTokens,
+    };
+}

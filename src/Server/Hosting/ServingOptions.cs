@@ -1,0 +1,46 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Serving.Server.Hosting;
+
+/// <summary>The section <c>Serving</c> of appsettings.json, the environment (<c>Serving__ShutdownSeconds=60</c>) and the command line
+/// (<c>--Serving:ShutdownSeconds=60</c>). Read once at start; anything wrong with it stops the start.</summary>
+internal sealed class ServingOptions
+{
+    public const string Section = "Serving";
+
+    /// <summary>Folders of models, separated like PATH. Null looks for <c>models</c>.</summary>
+    public string? Models { get; set; }
+
+    /// <summary>How long requests in flight may go on after Ctrl-C or SIGTERM. 0 to 3600; default 30.</summary>
+    [Range(0, 3600)]
+    public int ShutdownSeconds { get; set; } = 30;
+
+    /// <summary>The longest silence of a stream, broken by a comment. 1 to 15; default 10.</summary>
+    [Range(1, 15)]
+    public int KeepAliveSeconds { get; set; } = 10;
+
+    /// <summary>How long a client may leave a stream unread before it is dropped. 1 to 300; default 20.</summary>
+    [Range(1, 300)]
+    public int WriteTimeoutSeconds { get; set; } = 20;
+
+    /// <summary>How long a client may take to send its headers. 1 to 60; default 10.</summary>
+    [Range(1, 60)]
+    public int HeaderSeconds { get; set; } = 10;
+
+    /// <summary>The largest body of a request. 1 KiB to 1 GiB; default 8 MiB.</summary>
+    [Range(1024, 1 << 30)]
+    public int MaxBodyBytes { get; set; } = 8 << 20;
+
+    /// <summary>The most answers of one request, prompts times n. 1 to 4096; default 128.</summary>
+    [Range(1, 4096)]
+    public int MaxChoices { get; set; } = 128;
+
+    /// <summary>Whether /swagger is served. Default true.</summary>
+    public bool Swagger { get; set; } = true;
+
+    /// <summary>What may wait, per model.</summary>
+    public QueueOptions Queue { get; set; } = new();
+
+    /// <summary>What runs at once, per model.</summary>
+    public BatchOptions Batch { get; set; } = new();
+}

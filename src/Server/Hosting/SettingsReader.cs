@@ -1,0 +1,59 @@
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Reflection;
+
+namespace Serving.Server.Hosting;
+
+/// <summary>
+/// Binds a section of the configuration to options and tells everything that is wrong with it: keys that do not exist, values of
+/// a wrong type, values out of range. The framework's binder would stop at the first, without the range.
+/// </summary>
+internal static class SettingsReader
+{
+    /// <returns>One sentence a problem; empty when all is well.</returns>
+    public static IReadOnlyList<string> Bind(IConfigurationSection section, object options)
+    {
+        var problems = new List<string>();
+        foreach (IConfigurationSection child in section.GetChildren())
+            BindKey(child, options, problems);
+        return problems;
+    }
+
+    private static void BindKey(IConfigurationSection setting, object options, List<string> problems)
+    {
+        PropertyInfo[] known = options.GetType().GetProperties();
+        PropertyInfo? property = Array.Find(known, candidate => candidate.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase));
+        if (property is null)
+            problems.Add($"{setting.Path} is not a setting. Settings there: {string.Join(", ", known.Select(candidate => candidate.Name))}.");
+        else if (IsGroup(property))
+            problems.AddRange(Bind(setting, property.GetValue(options)!));
+        else if (Parse(setting.Value, property) is { } value)
+            property.SetValue(options, value);
+        else
+            problems.Add($"{setting.Path} must be {Expected(property)}; '{setting.Value}' was given.");
+    }
+
+    private static bool IsGroup(PropertyInfo property) => property.PropertyType is { IsClass: true } type && type != typeof(string);
+
+    private static object? Parse(string? text, PropertyInfo property)
+    {
+        if (property.PropertyType == typeof(string))
+            return text;
+        if (property.PropertyType == typeof(bool))
+            return bool.TryParse(text, out bool flag) ? flag : null;
+        bool isInside = int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
+            && (property.GetCustomAttribute<RangeAttribute>()?.IsValid(number) ?? true);
+        return isInside ? number : null;
+    }
+
+    private static string Expected(PropertyInfo property)
+    {
+        if (property.PropertyType == typeof(string))
+            return "a text";
+        if (property.PropertyType == typeof(bool))
+            return "true or false";
+        return property.GetCustomAttribute<RangeAttribute>() is { } range
+            ? $"a whole number from {range.Minimum} to {range.Maximum}"
+            : "a whole number";
+    }
+}

@@ -1,0 +1,7 @@
+using Serving.Inference.Checkpoints;
+using Serving.Inference.Scheduling;
+
+namespace Serving.Server.Models;
+
+/// <summary>How a model is loaded: <see cref="ServedModel.Load"/>, unless a test puts another backend under the server.</summary>
+internal delegate ServedModel LoadModel(ModelsRoot root, ModelFolder folder, EngineOptions options);

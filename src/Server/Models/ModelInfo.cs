@@ -1,0 +1,59 @@
+using System.ComponentModel;
+
+namespace Serving.Server.Models;
+
+/// <summary>A model as clients see it. Sizes and fingerprints are null until it is loaded.</summary>
+internal sealed record ModelInfo
+{
+    public required string Id { get; init; }
+
+    [Description("Always model.")]
+    public string Object { get; init; } = "model";
+
+    [Description("When its configuration was written, in seconds since 1970.")]
+    public required long Created { get; init; }
+
+    public string OwnedBy { get; init; } = "serving";
+
+    [Description("model; an ensemble of models will be another kind.")]
+    public string Kind { get; init; } = "model";
+
+    [Description("loading, ready or failed.")]
+    public required string State { get; init; }
+
+    [Description("Why it failed.")]
+    public string? Error { get; init; }
+
+    [Description("The most tokens of prompt and answer together.")]
+    public int? MaxModelLen { get; init; }
+
+    public int? VocabSize { get; init; }
+
+    [Description("Values, learned and frozen.")]
+    public long? Parameters { get; init; }
+
+    [Description("Of the weights on disk: float32, bfloat16 or float16.")]
+    public string? Dtype { get; init; }
+
+    [Description("Of the weights, the embedding table included.")]
+    public long? Bytes { get; init; }
+
+    [Description("Of the embedding table, when another model of this server stands on the same one; else 0.")]
+    public long? SharedBytes { get; init; }
+
+    [Description("Equal for models that stand on the same embedding table.")]
+    public string? EmbeddingFingerprint { get; init; }
+
+    [Description("Equal for models that cut text into the same tokens.")]
+    public string? TokenizerFingerprint { get; init; }
+
+    [Description("The members of an ensemble; null for a model.")]
+    public IReadOnlyList<string>? Experts { get; init; }
+}
+
+/// <summary>The answer of <c>GET /v1/models</c>.</summary>
+internal sealed record ModelList(IReadOnlyList<ModelInfo> Data)
+{
+    [Description("Always list.")]
+    public string Object { get; init; } = "list";
+}

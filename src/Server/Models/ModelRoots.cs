@@ -1,0 +1,46 @@
+using Serving.Inference.Checkpoints;
+using Serving.Server.CommandLine;
+
+namespace Serving.Server.Models;
+
+/// <summary>Finds the folders of models.</summary>
+internal static class ModelRoots
+{
+    private const string DefaultFolder = "models";
+
+    /// <summary>Lists the models of the given folders; loads nothing.</summary>
+    /// <param name="folders">Folders separated like PATH; null looks for <c>models</c> in the working folder, beside the
+    /// program, and in all folders above the two.</param>
+    /// <exception cref="CommandLineException">A folder is missing, or there is no model in any.</exception>
+    public static ModelCatalog Open(string? folders)
+    {
+        string[] paths = string.IsNullOrWhiteSpace(folders)
+            ? [FindDefault()]
+            : [.. folders.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Path.GetFullPath)];
+        if (paths.FirstOrDefault(path => !Directory.Exists(path)) is { } missing)
+            throw NotFound("There is no such folder of models.", missing);
+        ModelsRoot[] roots = [.. paths.Distinct().Select(ModelsRoot.Scan)];
+        return roots.Any(root => root.Models.Count > 0)
+            ? new ModelCatalog(roots)
+            : throw NotFound("There is no model: a model is a folder with a config.json.", string.Join(Path.PathSeparator, paths));
+    }
+
+    private static string FindDefault() =>
+        FoldersAbove(Directory.GetCurrentDirectory()).Concat(FoldersAbove(AppContext.BaseDirectory))
+            .Select(folder => Path.Combine(folder, DefaultFolder))
+            .FirstOrDefault(HoldsModels)
+        ?? throw NotFound("There is no folder 'models' with a model in it.",
+            $"{Directory.GetCurrentDirectory()}, {AppContext.BaseDirectory} and the folders above them");
+
+    private static IEnumerable<string> FoldersAbove(string folder)
+    {
+        for (DirectoryInfo? current = new(folder); current is not null; current = current.Parent)
+            yield return current.FullName;
+    }
+
+    private static bool HoldsModels(string folder) =>
+        Directory.Exists(folder) && Directory.EnumerateDirectories(folder).Any(child => File.Exists(Path.Combine(child, "config.json")));
+
+    private static CommandLineException NotFound(string what, string where) => new(
+        ExitCode.NotFound, what, where, "Name a folder of models with --models DIR or the setting Serving:Models.");
+}

@@ -1,0 +1,56 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Serving.Server.Errors;
+
+namespace Serving.Server.Models;
+
+/// <summary><c>GET /v1/models</c> and <c>GET /v1/models/{id}</c>.</summary>
+internal static class ModelsEndpoints
+{
+    public static void MapModels(this IEndpointRouteBuilder v1)
+    {
+        v1.MapGet("/models", List).WithName("listModels").WithTags("Models").WithSummary("Lists the models of this server.");
+        v1.MapGet("/models/{id}", Get).WithName("retrieveModel").WithTags("Models").WithSummary("Describes one model.")
+            .Produces<ApiErrorResponse>(StatusCodes.Status404NotFound);
+    }
+
+    private static Ok<ModelList> List(ModelCatalog catalog) =>
+        TypedResults.Ok(new ModelList([.. catalog.Entries.Select(entry => Describe(entry, catalog))]));
+
+    private static Ok<ModelInfo> Get(string id, ModelCatalog catalog) =>
+        TypedResults.Ok(Describe(catalog.Find(id), catalog));
+
+    private static ModelInfo Describe(ModelEntry entry, ModelCatalog catalog)
+    {
+        ServedModel? model = entry.Model;
+        return new ModelInfo
+        {
+            Id = entry.Id,
+            Created = new DateTimeOffset(File.GetLastWriteTimeUtc(Path.Combine(entry.Folder.Path, "config.json"))).ToUnixTimeSeconds(),
+            State = StateOf(entry),
+            Error = entry.Fault,
+            MaxModelLen = model?.ContextTokens,
+            VocabSize = model?.VocabularySize,
+            Parameters = model?.Facts.Parameters,
+            Dtype = model?.Facts.DType,
+            Bytes = model?.Facts.Bytes,
+            SharedBytes = model is null ? null : SharedBytes(entry, catalog),
+            EmbeddingFingerprint = model?.Facts.EmbeddingFingerprint,
+            TokenizerFingerprint = model?.Tokenizer.Fingerprint,
+        };
+    }
+
+    private static long SharedBytes(ModelEntry entry, ModelCatalog catalog)
+    {
+        bool isShared = catalog.Entries.Any(other =>
+            other != entry && other.Root == entry.Root && other.Model?.Facts.EmbeddingFingerprint == entry.Model!.Facts.EmbeddingFingerprint);
+        return isShared ? entry.Model!.Facts.TableBytes : 0;
+    }
+
+    /// <summary>The state's name on the wire.</summary>
+    public static string StateOf(ModelEntry entry) => entry.State switch
+    {
+        ModelState.Ready => "ready",
+        ModelState.Failed => "failed",
+        _ => "loading",
+    };
+}

@@ -1,0 +1,76 @@
+using Serving.Glyphs.Tokens;
+using Serving.Inference;
+using Serving.Inference.Checkpoints;
+using Serving.Inference.Cpu;
+using Serving.Inference.Scheduling;
+
+namespace Serving.Server.Models;
+
+/// <summary>A model that answers: its tokenizer, its engine and what is known of it. Thread-safe.</summary>
+internal sealed class ServedModel : IAsyncDisposable
+{
+    // An idle loop beats once a second, a busy one before each forward pass.
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(30);
+    private static readonly string[] UsualEndTokens = ["</s>", "<|endoftext|>"];
+
+    private readonly IBackend _backend;
+
+    /// <summary>Starts an engine.</summary>
+    /// <param name="id">The model's id.</param>
+    /// <param name="backend">Its arithmetic; disposed with this object.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="options">The engine's budgets.</param>
+    public ServedModel(string id, IBackend backend, Tokenizer tokenizer, EngineOptions options)
+    {
+        (Id, _backend, Tokenizer) = (id, backend, tokenizer);
+        Engine = new Engine(backend, tokenizer, options);
+    }
+
+    public string Id { get; }
+
+    public Tokenizer Tokenizer { get; }
+
+    public Engine Engine { get; }
+
+    /// <summary>Ids below this are tokens.</summary>
+    public int VocabularySize => _backend.Shape.VocabularySize;
+
+    /// <summary>The most tokens of prompt and answer together.</summary>
+    public int ContextTokens => Engine.ContextTokens;
+
+    public required ModelFacts Facts { get; init; }
+
+    /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
+    public required string Fingerprint { get; init; }
+
+    /// <summary>Whether the engine's loop gives signs of life.</summary>
+    public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
+
+    /// <summary>Reads a model's files and starts its engine.</summary>
+    /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
+    /// <exception cref="TokenizerFormatException">The tokenizer is.</exception>
+    public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options)
+    {
+        using LoadedModel model = LoadedModel.Load(root, folder);
+        Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
+        var backend = new CpuBackend(model.Weights);
+        return new ServedModel(folder.Id, backend, tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+        {
+            Facts = ModelFacts.Of(model),
+            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, backend.Instructions),
+        };
+    }
+
+    /// <summary>Ends the engine, then frees its memory.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Engine.DisposeAsync();
+        _backend.Dispose();
+    }
+
+    private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
+    {
+        IEnumerable<string> names = config.EndToken is { } named ? [named] : UsualEndTokens;
+        return [.. names.Select(tokenizer.FindId).OfType<int>()];
+    }
+}

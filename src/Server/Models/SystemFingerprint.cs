@@ -1,0 +1,45 @@
+using System.Security.Cryptography;
+using System.Text;
+using Serving.Inference.Checkpoints;
+
+namespace Serving.Server.Models;
+
+/// <summary>
+/// A short name for everything that an answer depends on. For comparing answers, not for integrity: of the weight files it
+/// reads samples, so that its cost does not grow with them, and training moves every weight.
+/// </summary>
+internal static class SystemFingerprint
+{
+    private const int Samples = 64;
+    private const int SampleBytes = 4096;
+    private const int ShownBytes = 6;
+
+    /// <param name="model">The model, its files still open.</param>
+    /// <param name="tokenizerFingerprint">Of the tokenizer that it is used with.</param>
+    /// <param name="instructions">The kernels: another set rounds differently.</param>
+    public static string Of(LoadedModel model, string tokenizerFingerprint, string instructions)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Append(hash, tokenizerFingerprint);
+        Append(hash, model.Table.Fingerprint);
+        Append(hash, $"{model.Weights.RopePairing} {model.Weights.Norm} {model.Weights.Heads} {model.Weights.ContextTokens}");
+        Append(hash, $"{typeof(LoadedModel).Assembly.GetName().Version} {instructions}");
+        foreach (string path in Directory.EnumerateFiles(model.Path, "*.safetensors").Order(StringComparer.Ordinal))
+            AppendSamples(hash, path);
+        return $"fp_{Convert.ToHexStringLower(hash.GetHashAndReset(), 0, ShownBytes)}";
+    }
+
+    private static void Append(IncrementalHash hash, string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
+
+    private static void AppendSamples(IncrementalHash hash, string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        Append(hash, $"{Path.GetFileName(path)} {file.Length}");
+        byte[] sample = new byte[SampleBytes];
+        for (int i = 0; i < Samples; i++)
+        {
+            file.Position = (long)((double)file.Length / Samples * i);
+            hash.AppendData(sample.AsSpan(0, file.ReadAtLeast(sample, SampleBytes, throwOnEndOfStream: false)));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.Extensions.Options;
+using Microsoft.OpenApi;
+using Serving.Server.Completions;
+using Serving.Server.Hosting;
+
+namespace Serving.Server.OpenApi;
+
+/// <summary>The OpenAPI document at <c>/openapi/v1.json</c> and Swagger UI over it at <c>/swagger</c>, which works offline.</summary>
+internal static class ServingOpenApi
+{
+    private const string DocumentPath = "/openapi/v1.json";
+
+    private const string CompletionExample = """
+        {"model": "glyph-ru", "prompt": "В начале", "max_tokens": 32, "temperature": 0.8, "seed": 1, "stream": false}
+        """;
+
+    public static void AddServingOpenApi(this IServiceCollection services) => services.AddOpenApi(options =>
+    {
+        options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+        options.AddDocumentTransformer(Describe);
+        options.AddSchemaTransformer(DescribeUnions);
+        options.AddOperationTransformer(AddExamples);
+    });
+
+    public static void UseServingSwagger(this WebApplication app)
+    {
+        if (!app.Services.GetRequiredService<IOptions<ServingOptions>>().Value.Swagger)
+            return;
+        app.UseSwaggerUI(ui =>
+        {
+            ui.SwaggerEndpoint(DocumentPath, "Serving");
+            ui.DocumentTitle = "Serving";
+        });
+    }
+
+    private static Task Describe(OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
+    {
+        document.Info = new OpenApiInfo
+        {
+            Title = "Serving",
+            Version = typeof(ServingOpenApi).Assembly.GetName().Version?.ToString(3),
+            Description = "A model server for frozen-embedding language models, in OpenAI's shapes. Every response carries an x-request-id: "
+                + "the caller's own if it is 1 to 128 of A-Z a-z 0-9 . _ : -, else the server's.",
+        };
+        return Task.CompletedTask;
+    }
+
+    // The serializer cannot see through the converters of these types.
+    private static Task DescribeUnions(OpenApiSchema schema, OpenApiSchemaTransformerContext context, CancellationToken cancellationToken)
+    {
+        if (context.JsonTypeInfo.Type == typeof(CompletionPrompt))
+            schema.OneOf = [Text(), ListOf(Text()), ListOf(Id()), ListOf(ListOf(Id()))];
+        else if (context.JsonTypeInfo.Type == typeof(StopTexts))
+            schema.OneOf = [Text(), ListOf(Text(), CompletionLimits.MaxStopTexts)];
+        return Task.CompletedTask;
+    }
+
+    private static Task AddExamples(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    {
+        if (operation.OperationId == "createCompletion" && operation.RequestBody?.Content?.TryGetValue("application/json", out var body) is true)
+            ((OpenApiMediaType)body).Example = JsonNode.Parse(CompletionExample);
+        return Task.CompletedTask;
+    }
+
+    private static OpenApiSchema Text() => new() { Type = JsonSchemaType.String };
+
+    private static OpenApiSchema Id() => new() { Type = JsonSchemaType.Integer, Format = "int32", Minimum = "0" };
+
+    private static OpenApiSchema ListOf(OpenApiSchema items, int? most = null) =>
+        new() { Type = JsonSchemaType.Array, Items = items, MaxItems = most };
+}

@@ -1,0 +1,91 @@
+using Serving.Testing;
+
+namespace Serving.EndToEnd;
+
+public sealed class CommandLineTests
+{
+    private static readonly string Checkpoints = TestData.Path("checkpoints");
+
+    [Fact]
+    public async Task Generate_SameSeed_WritesTheSameTextAndNothingElse()
+    {
+        string[] arguments = ["generate", "--models", Checkpoints, "--model", "plain", "--seed", "3", "--max-tokens", "12", "--echo", "Hello"];
+        (int exitCode, string text, string errors) = await ServerProcess.RunAsync(arguments);
+        Assert.Equal(0, exitCode);
+        Assert.Equal("", errors);
+        Assert.StartsWith("Hello", text, StringComparison.Ordinal);
+        Assert.True(text.Length > "Hello".Length);
+        Assert.Equal(text, (await ServerProcess.RunAsync(arguments)).Output);
+    }
+
+    [Fact]
+    public async Task Generate_UnknownModel_Exits4AndListsTheOthers()
+    {
+        (int exitCode, string output, string errors) = await ServerProcess.RunAsync("generate", "--models", Checkpoints, "--model", "nobody", "x");
+        Assert.Equal(4, exitCode);
+        Assert.Equal("", output);
+        Assert.Contains("plain", errors);
+    }
+
+    [Fact]
+    public async Task Generate_BrokenModel_Exits3WithThreeLines()
+    {
+        using var copies = new CheckpointCopies();
+        copies.AddTruncated("plain", "broken");
+        (int exitCode, _, string errors) = await ServerProcess.RunAsync("generate", "--models", copies.Path, "x");
+        Assert.Equal(3, exitCode);
+        AssertThreeLines(errors);
+        Assert.Contains("model.safetensors", errors);
+    }
+
+    [Fact]
+    public async Task Serve_OnlyBrokenModels_Exits3()
+    {
+        using var copies = new CheckpointCopies();
+        copies.AddTruncated("plain", "broken");
+        (int exitCode, _, string errors) = await ServerProcess.RunAsync("serve", "--models", copies.Path, "--urls", "http://127.0.0.1:0");
+        Assert.Equal(3, exitCode);
+        AssertThreeLines(errors);
+    }
+
+    [Fact]
+    public async Task Serve_AddressInUse_Exits5()
+    {
+        await using ServerProcess first = await ServerProcess.StartAsync(Checkpoints);
+        (int exitCode, _, string errors) = await ServerProcess.RunAsync("serve", "--models", Checkpoints, "--urls", first.Client.BaseAddress!.ToString());
+        Assert.Equal(5, exitCode);
+        AssertThreeLines(errors);
+    }
+
+    [Theory]
+    [InlineData(4, "serve", "--models", "/nowhere/at/all")]
+    [InlineData(4, "generate", "--models", "/nowhere/at/all", "x")]
+    [InlineData(2, "serve", "--Serving:ShutdownSeconds=never")]
+    [InlineData(2, "serve", "--Serving:Nonsense=1")]
+    [InlineData(2, "serve", "--nonsense")]
+    [InlineData(2, "--nonsense")]
+    [InlineData(2, "nonsense")]
+    [InlineData(2, "generate", "--max-tokens", "0", "x")]
+    [InlineData(2, "generate", "--seed", "often", "x")]
+    public async Task Program_WrongUse_TellsInThreeLines(int expected, params string[] arguments)
+    {
+        (int exitCode, string output, string errors) = await ServerProcess.RunAsync(arguments);
+        Assert.Equal(expected, exitCode);
+        Assert.Equal("", output);
+        AssertThreeLines(errors);
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("serve", "--help")]
+    [InlineData("generate", "--help")]
+    public async Task Help_EveryVerb_HasAnExample(params string[] arguments)
+    {
+        (int exitCode, string output, _) = await ServerProcess.RunAsync(arguments);
+        Assert.Equal(0, exitCode);
+        Assert.Contains("Example", output);
+    }
+
+    private static void AssertThreeLines(string errors) =>
+        Assert.Equal(["error:", "where:", "mend: "], errors.Split('\n').Select(line => line[..6]));
+}

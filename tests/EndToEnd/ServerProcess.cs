@@ -1,0 +1,111 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text.Json;
+using Serving.Server.Hosting;
+
+namespace Serving.EndToEnd;
+
+/// <summary>The server as its users start it: a process of its own, on a free port.</summary>
+internal sealed class ServerProcess : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _log = [];
+    private readonly ConcurrentQueue<string> _errors = [];
+    private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private ServerProcess(Process process) => _process = process;
+
+    public HttpClient Client { get; private set; } = null!;
+
+    /// <summary>The lines of the log so far.</summary>
+    public IReadOnlyList<string> Log => [.. _log];
+
+    public string Errors => string.Join('\n', _errors);
+
+    /// <summary>Starts the program and waits until it is ready.</summary>
+    public static async Task<ServerProcess> StartAsync(string models, params string[] arguments)
+    {
+        ServerProcess server = Launch(["serve", "--models", models, "--urls", "http://127.0.0.1:0", .. arguments]);
+        server.Client = new HttpClient(new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero })
+        {
+            BaseAddress = await server._address.Task.WaitAsync(Patience),
+            Timeout = Patience,
+        };
+        await UntilAsync(async () => (await server.Client.GetAsync("/health/ready")).IsSuccessStatusCode);
+        return server;
+    }
+
+    /// <summary>Runs the program to its end.</summary>
+    /// <returns>Its exit code, standard output and standard error.</returns>
+    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments)
+    {
+        await using ServerProcess program = Launch(arguments);
+        int exitCode = await program.WaitForExitAsync();
+        return (exitCode, string.Join('\n', program._log), program.Errors);
+    }
+
+    /// <summary>Starts the program without waiting for anything.</summary>
+    public static ServerProcess Launch(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(ServerApplication).Assembly.Location, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        var server = new ServerProcess(new Process { StartInfo = start });
+        server._process.OutputDataReceived += (_, line) => server.Read(line.Data);
+        server._process.ErrorDataReceived += (_, line) => Enqueue(server._errors, line.Data);
+        server._process.Start();
+        server._process.BeginOutputReadLine();
+        server._process.BeginErrorReadLine();
+        return server;
+    }
+
+    /// <summary>Sends a signal, as <c>INT</c>.</summary>
+    public async Task SignalAsync(string name)
+    {
+        using Process kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+    }
+
+    /// <summary>Waits for the end of the program and of its output.</summary>
+    public async Task<int> WaitForExitAsync()
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        await _process.WaitForExitAsync(patience.Token);
+        return _process.ExitCode;
+    }
+
+    /// <summary>Waits until a condition holds.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (!await condition())
+            await Task.Delay(5, patience.Token);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client?.Dispose();
+        if (!_process.HasExited)
+            _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    private void Read(string? line)
+    {
+        Enqueue(_log, line);
+        if (line is not null && line.Contains("Listening on {Url}", StringComparison.Ordinal))
+            _address.TrySetResult(new Uri(JsonDocument.Parse(line).RootElement.GetProperty("Url").GetString()!));
+    }
+
+    private static void Enqueue(ConcurrentQueue<string> lines, string? line)
+    {
+        if (line is not null)
+            lines.Enqueue(line);
+    }
+}

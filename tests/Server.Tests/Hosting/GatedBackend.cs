@@ -1,0 +1,33 @@
+using Serving.Inference;
+
+namespace Serving.Server.Tests.Hosting;
+
+/// <summary>A model of a few tokens that computes a step only when the test lets it: always the token "A".</summary>
+internal sealed class GatedBackend : IBackend
+{
+    private const int TokenA = 37;
+
+    private readonly SemaphoreSlim _gate = new(0);
+
+    public ModelShape Shape => new(256, 1024);
+
+    public KvCapacity Kv => new(256, 16);
+
+    /// <summary>Whether the next step fails.</summary>
+    public bool IsBroken { get; set; }
+
+    /// <summary>Lets the model compute this many steps.</summary>
+    public void Allow(int steps) => _gate.Release(steps);
+
+    public void Forward(ForwardBatch batch, Span<float> logits)
+    {
+        _gate.Wait();
+        if (IsBroken)
+            throw new InvalidOperationException("secret detail of a broken model");
+        logits.Clear();
+        for (int row = 0; row < batch.LogitRows; row++)
+            logits[(row * Shape.VocabularySize) + TokenA] = 10;
+    }
+
+    public void Dispose() => _gate.Dispose();
+}
