@@ -30,6 +30,7 @@ public sealed unsafe class CpuBackend : IBackend
     private ForwardBatch _batch = null!;
     private PackedNorm? _norm;
     private int _layer;
+    private bool _disposed;
 
     /// <summary>Reads and packs the weights; the files they come from may be closed afterwards.</summary>
     /// <param name="weights">The model.</param>
@@ -92,6 +93,7 @@ public sealed unsafe class CpuBackend : IBackend
     /// <summary>Frees weights and K/V.</summary>
     public void Dispose()
     {
+        _disposed = true;
         _model.Dispose();
         _kv.Dispose();
         _work.Dispose();
@@ -221,6 +223,7 @@ public sealed unsafe class CpuBackend : IBackend
 
     private void Check(ForwardBatch batch, Span<float> logits)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(batch);
         if (logits.Length < (long)batch.LogitRows * Shape.VocabularySize)
         {
@@ -241,7 +244,7 @@ public sealed unsafe class CpuBackend : IBackend
 
     private void Check(in ForwardBatch.Chunk chunk)
     {
-        int end = chunk.Position + chunk.Length;
+        long end = (long)chunk.Position + chunk.Length;
         if (end > Shape.ContextTokens)
             throw new ArgumentException($"A chunk ends at position {end}; the context has {Shape.ContextTokens}.", nameof(chunk));
         if (chunk.Blocks.Count < BlocksFor(end))
@@ -269,5 +272,5 @@ public sealed unsafe class CpuBackend : IBackend
 
     private static int Items(int rows, int rowsPerItem) => (rows + rowsPerItem - 1) / rowsPerItem;
 
-    private static int BlocksFor(int tokens) => (tokens + KvStore.BlockTokens - 1) / KvStore.BlockTokens;
+    private static int BlocksFor(long tokens) => (int)((tokens + KvStore.BlockTokens - 1) / KvStore.BlockTokens);
 }
