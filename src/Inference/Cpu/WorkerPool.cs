@@ -6,9 +6,9 @@ namespace Serving.Inference.Cpu;
 /// <summary>
 /// Threads that share the items of short parallel regions, hundreds of them a token. They wait for the next region by
 /// spinning for 50 microseconds and then asleep; the calling thread works too. Whoever is free takes the next item, so a
-/// region ends even if every helper is still asleep.
+/// region ends even if every other thread is still asleep.
 /// </summary>
-/// <remarks>One region at a time: callers hold <see cref="Gate"/> around a forward pass. Helpers are background threads that
+/// <remarks>One region at a time: callers hold <see cref="Gate"/> around a forward pass. Its threads are background threads that
 /// live as long as the process.</remarks>
 internal sealed class WorkerPool
 {
@@ -27,7 +27,7 @@ internal sealed class WorkerPool
     {
         Threads = threads;
         for (int worker = 1; worker < threads; worker++)
-            StartHelper(worker);
+            StartThread(worker);
     }
 
     /// <summary>Threads that work at once, the caller's included.</summary>
@@ -78,13 +78,13 @@ internal sealed class WorkerPool
             ExceptionDispatchInfo.Throw(fault);
     }
 
-    private void StartHelper(int worker)
+    private void StartThread(int worker)
     {
-        var thread = new Thread(() => Help(worker)) { IsBackground = true, Name = $"inference-{worker}" };
+        var thread = new Thread(() => Work(worker)) { IsBackground = true, Name = $"inference-{worker}" };
         thread.Start();
     }
 
-    private void Help(int worker)
+    private void Work(int worker)
     {
         while (true)
         {
