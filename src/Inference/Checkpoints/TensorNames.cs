@@ -13,14 +13,14 @@ internal static partial class TensorNames
     private const string Start = @"^((model|transformer|module)\.)?";
     private const string Kind = @"[._](?<kind>weight|bias)\z";
 
-    private static readonly (Regex Pattern, TensorRole Role)[] Outside =
+    private static readonly (Regex Pattern, TensorRole Role)[] _outside =
     [
         (Embedding(), TensorRole.Embedding),
         (FinalNorm(), TensorRole.FinalNorm),
         (Head(), TensorRole.Head),
     ];
 
-    private static readonly (Regex Pattern, TensorRole Role)[] Inside =
+    private static readonly (Regex Pattern, TensorRole Role)[] _inside =
     [
         (Query(), TensorRole.Query),
         (Key(), TensorRole.Key),
@@ -43,8 +43,8 @@ internal static partial class TensorNames
             return new TensorKey(TensorRole.Buffer);
         Match block = Block().Match(name);
         return block.Success
-            ? First(Inside, block.Groups["rest"].Value, int.Parse(block.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture))
-            : First(Outside, name, -1);
+            ? First(_inside, block.Groups["rest"].Value, int.Parse(block.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture))
+            : First(_outside, name, -1);
     }
 
     private static TensorKey? First((Regex Pattern, TensorRole Role)[] patterns, string name, int layer)
@@ -59,7 +59,7 @@ internal static partial class TensorNames
         return null;
     }
 
-    [GeneratedRegex(@"inv_freq\z|position_ids\z|\.(tril|mask|causal_mask|attn_mask|masked_bias)\z|\.attn(ention)?\.bias\z", Options)]
+    [GeneratedRegex(@"((inv_freq|position_ids)|\.(tril|mask|causal_mask|attn_mask|masked_bias)|\.attn(ention)?\.bias)\z", Options)]
     private static partial Regex Buffer();
 
     [GeneratedRegex(@"^(module\.)?(experts?|models?)[._]?\d+\.|^(transformer_layers|lm_head)_\d+\.", Options)]

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Cpu.Kernels;
@@ -9,7 +10,7 @@ namespace Serving.Inference.Tests.Cpu;
 public sealed class CpuBackendInvarianceTests
 {
     private const int Blocks = 60;
-    private static readonly int[] Lengths = [150, 1, 37, 16, 64];
+    private static readonly int[] _lengths = [150, 1, 37, 16, 64];
 
     public static TheoryData<string, DType> Variants()
     {
@@ -42,12 +43,12 @@ public sealed class CpuBackendInvarianceTests
     {
         TransformerWeights weights = RandomModel.Create(type);
         using CpuBackend backend = Create(weights, kernels, threads: 2);
-        float[][][] alone = [.. Lengths.Select((_, s) => new Sequence(backend, Scattered(s).Take(10)).Run(Tokens(s), 16))];
+        float[][][] alone = [.. _lengths.Select((_, s) => new Sequence(backend, Scattered(s).Take(10)).Run(Tokens(s), 16))];
         var random = new Random(5);
         for (int round = 0; round < 3; round++)
         {
             float[][][] together = RunTogether(backend, random);
-            for (int s = 0; s < Lengths.Length; s++)
+            for (int s = 0; s < _lengths.Length; s++)
                 AssertSameBits(alone[s], together[s]);
         }
     }
@@ -57,7 +58,7 @@ public sealed class CpuBackendInvarianceTests
     [InlineData(DType.BF16)]
     public void Forward_OtherInstructions_SameBits(DType type)
     {
-        Assert.SkipUnless(System.Runtime.Intrinsics.X86.Fma.IsSupported, "The portable kernels need a fused multiply-add for this.");
+        Assert.SkipUnless(Fma.IsSupported, "The portable kernels need a fused multiply-add for this.");
         TransformerWeights weights = RandomModel.Create(type);
         float[][]? expected = null;
         foreach (KernelSet kernels in KernelSet.Available)
@@ -84,16 +85,16 @@ public sealed class CpuBackendInvarianceTests
     private static float[][][] RunTogether(CpuBackend backend, Random random)
     {
         int[] blocks = Scattered(random.Next());
-        Sequence[] sequences = [.. Lengths.Select((_, s) => new Sequence(backend, blocks.Skip(10 * s).Take(10)))];
-        List<float[]>[] rows = [.. Lengths.Select(_ => new List<float[]>())];
+        Sequence[] sequences = [.. _lengths.Select((_, s) => new Sequence(backend, blocks.Skip(10 * s).Take(10)))];
+        List<float[]>[] rows = [.. _lengths.Select(_ => new List<float[]>())];
         var batch = new ForwardBatch();
-        while (sequences.Select((sequence, s) => Lengths[s] - sequence.Position).Any(left => left > 0))
+        while (sequences.Select((sequence, s) => _lengths[s] - sequence.Position).Any(left => left > 0))
         {
             batch.Clear();
             var order = new List<int>();
-            foreach (int s in Enumerable.Range(0, Lengths.Length).OrderBy(_ => random.Next()))
+            foreach (int s in Enumerable.Range(0, _lengths.Length).OrderBy(_ => random.Next()))
             {
-                int count = Math.Min(random.Next(70), Lengths[s] - sequences[s].Position);
+                int count = Math.Min(random.Next(70), _lengths[s] - sequences[s].Position);
                 if (count == 0)
                     continue;
                 sequences[s].AddTo(batch, Tokens(s).AsSpan(sequences[s].Position, count), count);
@@ -114,7 +115,7 @@ public sealed class CpuBackendInvarianceTests
     private static int[] Tokens(int sequence)
     {
         var random = new Random(100 + sequence);
-        return [.. Enumerable.Range(0, Lengths[sequence]).Select(_ => random.Next(333))];
+        return [.. Enumerable.Range(0, _lengths[sequence]).Select(_ => random.Next(333))];
     }
 
     private static int[] Scattered(int seed)
