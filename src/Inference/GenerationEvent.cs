@@ -1,6 +1,6 @@
 namespace Serving.Inference;
 
-/// <summary>What a request's stream carries: the prompt's scores when asked for, tokens, then exactly one terminal event.</summary>
+/// <summary>What a request's stream carries: the prompt's scores if asked for, tokens, then exactly one terminal event.</summary>
 public abstract record GenerationEvent;
 
 /// <summary>A generated token.</summary>

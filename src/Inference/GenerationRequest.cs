@@ -24,7 +24,7 @@ public sealed record GenerationRequest
     /// <summary>Texts that end generation; none is ever part of the answer.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
-    /// <summary>Whether an end-of-text token is a token like any other; stop tokens and stop texts still end generation.</summary>
+    /// <summary>Whether an end-of-text token is like any other; stop tokens and stop texts still end generation.</summary>
     public bool IgnoreEndOfText { get; init; }
 
     /// <summary>Token ids that end generation like the end-of-text token; they are counted but have no text.</summary>
@@ -40,6 +40,7 @@ public sealed record GenerationRequest
     /// <summary>Added to the logits of these tokens before anything else is done with them. Ids of the vocabulary, each once.</summary>
     public IReadOnlyList<LogitBias> LogitBias { get; init; } = [];
 
-    /// <summary>Only requests of one scope share cached prefixes, so that nobody can time another's prompts. 0 to 2^63 - 1.</summary>
+    /// <summary>Only requests of one scope share cached prefixes, so that nobody can time another's prompts.
+    /// 0 to 2^63 - 1.</summary>
     public long CacheScope { get; init; }
 }

@@ -4,7 +4,7 @@ namespace Serving.Inference;
 /// <param name="PromptTokens">Tokens of the prompt.</param>
 /// <param name="CachedTokens">Prompt tokens whose K/V came from the prefix cache.</param>
 /// <param name="GeneratedTokens">Tokens generated, an end-of-text token included.</param>
-/// <param name="QueueSeconds">From submission until the first chunk was scheduled, or until the end of one that never was.</param>
+/// <param name="QueueSeconds">From submission until the first chunk was scheduled, or until the end if none was.</param>
 /// <param name="FirstTokenSeconds">From submission until the first token; null when there was none.</param>
 /// <param name="TotalSeconds">From submission until the terminal event.</param>
 public readonly record struct GenerationUsage(

@@ -26,7 +26,8 @@ internal static class Philox
         {
             ulong product0 = 0xD2511F53UL * x0;
             ulong product1 = 0xCD9E8D57UL * x2;
-            (x0, x1, x2, x3) = ((uint)(product1 >> 32) ^ x1 ^ k0, (uint)product1, (uint)(product0 >> 32) ^ x3 ^ k1, (uint)product0);
+            (x0, x1) = ((uint)(product1 >> 32) ^ x1 ^ k0, (uint)product1);
+            (x2, x3) = ((uint)(product0 >> 32) ^ x3 ^ k1, (uint)product0);
             unchecked
             {
                 k0 += 0x9E3779B9;

@@ -1,8 +1,11 @@
 namespace Serving.Inference.Sampling;
 
 /// <summary>Picks a token from a row of logits.</summary>
-/// <remarks>The choice depends on the row, the options and the position alone, and on nothing of the machine: the draw runs
-/// through the tokens by rank where top-k or top-p ranked them, else by id. Buffers are kept between calls, so a call allocates nothing; not thread-safe, the engine loop owns it.</remarks>
+/// <remarks>
+/// The choice depends on the row, the options and the position alone, and on nothing of the machine: the draw runs through
+/// the tokens by rank where top-k or top-p ranked them, else by id. Buffers are kept between calls, so a call allocates
+/// nothing; not thread-safe, the engine loop owns it.
+/// </remarks>
 internal sealed class Sampler
 {
     private readonly float[] _weights; // [vocabulary]
@@ -64,12 +67,10 @@ internal sealed class Sampler
 
     private int PickFromBest(ReadOnlySpan<float> logits, in SamplingOptions options, double draw, double total)
     {
-        Span<ulong> keys = Candidates(logits, options, ref total);
-        if (options.TopK > 0)
-        {
-            keys = keys[..LogitRanking.TakeBest(keys, options.TopK, _weights, double.PositiveInfinity)];
-            total = Sum(keys);
-        }
+        float lightest = options is { MinP: <= 0, TopK: 0 } ? LightestFor(options.TopP, total) : options.MinP;
+        Span<ulong> keys = Candidates(logits, lightest, options.TopK);
+        if (options.TopK > 0) keys = keys[..LogitRanking.TakeBest(keys, options.TopK, _weights, double.PositiveInfinity)];
+        if (options is not { MinP: <= 0, TopK: 0 }) total = Sum(keys);
         if (options.TopP < 1) keys = keys[..LogitRanking.TakeBest(keys, keys.Length, _weights, options.TopP * total)];
         double target = draw * Sum(keys);
         foreach (ulong key in keys)
@@ -80,21 +81,34 @@ internal sealed class Sampler
         return LogitRanking.Id(keys[^1]);
     }
 
-    /// <summary>The tokens that min-p keeps and that can still matter: all tokens lighter than (1 - p) / n of the total
-    /// weigh less together than top-p drops, so they need not be ranked.</summary>
-    private Span<ulong> Candidates(ReadOnlySpan<float> logits, in SamplingOptions options, ref double total)
+    /// <summary>A weight below which no token can be among those that top-p keeps, so that few tokens need to be ranked: the
+    /// heavier ones weigh enough by themselves, with a margin for rounding.</summary>
+    private float LightestFor(float topP, double total)
     {
-        bool droppable = options is { MinP: <= 0, TopK: 0 };
-        float lightest = droppable ? (float)((1 - options.TopP) * total / logits.Length * 0.5) : options.MinP;
+        for (float lightest = 1 / 64f; lightest > 1e-9f; lightest /= 64)
+        {
+            double heavier = 0;
+            foreach (float weight in _weights) heavier += weight >= lightest ? weight : 0;
+            if (heavier > (topP + 1e-9) * total) return lightest;
+        }
+        return 0;
+    }
+
+    /// <summary>The tokens of at least this weight, and if <paramref name="topK"/> is not 0, only some that hold the best so
+    /// many: whenever a few times as many are gathered, the rest is dropped, and what is no better need not come in.</summary>
+    private Span<ulong> Candidates(ReadOnlySpan<float> logits, float lightest, int topK)
+    {
+        int room = topK > 0 && topK < logits.Length / 4 ? Math.Max(4 * topK, 256) : int.MaxValue;
+        float worst = float.NegativeInfinity;
         int count = 0;
-        double kept = 0;
         for (int id = 0; id < logits.Length; id++)
         {
-            if (_weights[id] < lightest || _weights[id] == 0) continue;
+            if (logits[id] <= worst || _weights[id] < lightest || _weights[id] == 0) continue;
             _keys[count++] = LogitRanking.Key(logits[id], id);
-            kept += _weights[id];
+            if (count < room) continue;
+            count = LogitRanking.TakeBest(_keys.AsSpan(0, count), topK, _weights, double.PositiveInfinity);
+            worst = logits[LogitRanking.Id(_keys[count - 1])];
         }
-        if (!droppable) total = kept;
         return _keys.AsSpan(0, count);
     }
 

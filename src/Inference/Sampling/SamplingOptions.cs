@@ -17,6 +17,7 @@ public readonly record struct SamplingOptions(float Temperature, float TopP, int
     /// <summary>Subtracted from a token's logit once per time that it was generated. -2 to 2; 0 = off.</summary>
     public float FrequencyPenalty { get; init; }
 
-    /// <summary>Divides the positive logits and multiplies the negative ones of tokens in prompt or answer. (0, 2]; 1 = off.</summary>
+    /// <summary>Divides the positive logits and multiplies the negative ones of tokens in prompt or answer.
+    /// (0, 2]; 1 = off.</summary>
     public float RepetitionPenalty { get; init; } = 1;
 }

@@ -30,7 +30,8 @@ internal sealed class Door(int maxRequests, long maxTokens)
     {
         lock (_gate)
         {
-            if (_closed is { } closed) throw new EngineRefusedException(closed.Reason, closed.Message, closed.RetryAfterSeconds, closed);
+            if (_closed is { } closed)
+                throw new EngineRefusedException(closed.Reason, closed.Message, closed.RetryAfterSeconds, closed);
             int requests = _statistics.WaitingRequests + _requestsInTransit;
             long waiting = _statistics.WaitingTokens + _tokensInTransit;
             if (requests >= maxRequests)

@@ -14,7 +14,7 @@ namespace Serving.Inference.Scheduling;
 /// </remarks>
 public sealed class Engine : IAsyncDisposable
 {
-    private static readonly TimeSpan IdleBeat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _idleBeat = TimeSpan.FromSeconds(1);
 
     private readonly Tokenizer _tokenizer;
     private readonly TimeProvider _time;
@@ -45,7 +45,8 @@ public sealed class Engine : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Problems() is { Count: > 0 } problems) throw new ArgumentException(string.Join(' ', problems), nameof(options));
+        if (options.Problems() is { Count: > 0 } problems)
+            throw new ArgumentException(string.Join(' ', problems), nameof(options));
         _tokenizer = tokenizer;
         _time = time ?? TimeProvider.System;
         _vocabulary = backend.Shape.VocabularySize;
@@ -91,7 +92,7 @@ public sealed class Engine : IAsyncDisposable
     /// <returns>Whether all are finished; those that are not run on until <see cref="DisposeAsync"/>.</returns>
     public async Task<bool> DrainAsync(TimeSpan timeout)
     {
-        _door.Close(new EngineRefusedException(EngineRefusal.ShuttingDown, "The engine is shutting down; use another replica.", 1));
+        _door.Close(new EngineRefusedException(EngineRefusal.ShuttingDown, "The engine shuts down; use another replica.", 1));
         Send(CommandKind.Drain);
         try
         {
@@ -118,7 +119,7 @@ public sealed class Engine : IAsyncDisposable
 
     private void Run()
     {
-        EngineRefusedException end = new(EngineRefusal.ShuttingDown, "The engine was stopped before the request was finished.", 1);
+        EngineRefusedException end = new(EngineRefusal.ShuttingDown, "The engine was stopped before the request ended.", 1);
         try
         {
             while (!_stopping) Turn();
@@ -170,7 +171,7 @@ public sealed class Engine : IAsyncDisposable
     {
         if (_draining) _drained.TrySetResult();
         _nextCommand ??= _commands.Reader.WaitToReadAsync().AsTask();
-        if (_nextCommand.Wait(IdleBeat)) _nextCommand = null;
+        if (_nextCommand.Wait(_idleBeat)) _nextCommand = null;
     }
 
     private void Publish()

@@ -84,7 +84,8 @@ internal sealed class EngineLoop
         NoteStarts();
     }
 
-    /// <summary>Runs the planned pass and what follows from it. Faults of the model and of single requests end these requests.</summary>
+    /// <summary>Runs the planned pass and what follows from it. A fault of a request ends it, one of the model all in the pass.
+    /// </summary>
     public void Compute()
     {
         Steps++;
@@ -95,7 +96,8 @@ internal sealed class EngineLoop
         }
         catch (Exception fault)
         {
-            foreach (ScheduledChunk chunk in _scheduler.Scheduled) Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
+            foreach (ScheduledChunk chunk in _scheduler.Scheduled)
+                Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
             return;
         }
         Distribute(logits);
@@ -142,7 +144,8 @@ internal sealed class EngineLoop
             if (position < generation.PromptTokens - 1) Score(generation, row, position);
             else Generate(generation, row);
         }
-        if (generation.Request.MaxTokens == 0 && generation.Computed == generation.Target) Finish(generation, FinishReason.Length);
+        if (generation.Request.MaxTokens == 0 && generation.Computed == generation.Target)
+            Finish(generation, FinishReason.Length);
     }
 
     private void Score(Generation generation, ReadOnlySpan<float> row, int position)

@@ -1,6 +1,7 @@
 namespace Serving.Inference.Scheduling;
 
-/// <summary>A snapshot of the engine, taken before each forward pass and when there is nothing to do. Totals count from its construction.</summary>
+/// <summary>A snapshot of the engine, taken before each forward pass and when there is nothing to do.</summary>
+/// <remarks>Totals count from the engine's construction.</remarks>
 public readonly record struct EngineStatistics
 {
     /// <summary>Requests that wait, preempted ones included.</summary>

@@ -5,7 +5,7 @@ using Serving.Inference.Sampling;
 namespace Serving.Inference.Scheduling;
 
 /// <summary>A sequence that somebody listens to: turns its tokens into text and events.</summary>
-/// <remarks>Owned by the engine loop; only the reader's end of its channel belongs to the listener, for whom nobody waits.</remarks>
+/// <remarks>Owned by the engine loop; only the reader's end of its channel is the listener's, for whom nobody waits.</remarks>
 internal sealed class Generation : Sequence
 {
     private readonly Channel<GenerationEvent> _events = Channel.CreateUnbounded<GenerationEvent>(

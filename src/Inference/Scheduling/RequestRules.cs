@@ -35,8 +35,10 @@ internal static class RequestRules
         Require(sampling.TopP is > 0 and <= 1, $"TopP must be above 0 and at most 1, but is {sampling.TopP}.");
         Require(sampling.TopK >= 0, $"TopK must be at least 0, but is {sampling.TopK}.");
         Require(sampling.MinP is >= 0 and <= 1, $"MinP must be 0 to 1, but is {sampling.MinP}.");
-        Require(sampling.PresencePenalty is >= -2 and <= 2, $"PresencePenalty must be -2 to 2, but is {sampling.PresencePenalty}.");
-        Require(sampling.FrequencyPenalty is >= -2 and <= 2, $"FrequencyPenalty must be -2 to 2, but is {sampling.FrequencyPenalty}.");
+        Require(sampling.PresencePenalty is >= -2 and <= 2,
+            $"PresencePenalty must be -2 to 2, but is {sampling.PresencePenalty}.");
+        Require(sampling.FrequencyPenalty is >= -2 and <= 2,
+            $"FrequencyPenalty must be -2 to 2, but is {sampling.FrequencyPenalty}.");
         Require(sampling.RepetitionPenalty is > 0 and <= 2,
             $"RepetitionPenalty must be above 0 and at most 2, but is {sampling.RepetitionPenalty}.");
     }

@@ -57,7 +57,8 @@ internal sealed class Scheduler
     /// <summary>What <see cref="Fill"/> chose, in the batch's order.</summary>
     public ReadOnlySpan<ScheduledChunk> Scheduled => CollectionsMarshal.AsSpan(_scheduled);
 
-    /// <summary>Puts a new sequence at the end of the queue. Its <see cref="Sequence.Target"/> is at least 1 and fits the pool.</summary>
+    /// <summary>Puts a new sequence at the end of the queue.</summary>
+    /// <param name="sequence">Its <see cref="Sequence.Target"/> is at least 1 and all its tokens will fit the pool.</param>
     public void Enqueue(Sequence sequence)
     {
         _waiting.AddLast(sequence.Node);
@@ -145,7 +146,7 @@ internal sealed class Scheduler
     /// running sequence to grow into. Positions whose logits are wanted never come from the cache.</summary>
     private bool TryAdmit(Sequence sequence)
     {
-        ulong link = sequence.Link;
+        ulong link = KvBlockPool.Root(sequence.Request.CacheScope);
         int cached = _pool.Match(sequence.Tokens[..sequence.FirstRow], sequence.Blocks, ref link);
         int missing = BlocksFor(sequence.Target) - sequence.Blocks.Count;
         if (missing + _running.Count > _pool.Available || !_pool.TryExtend(sequence.Blocks, missing))
@@ -218,8 +219,6 @@ internal sealed class Scheduler
         _running.Remove(sequence.Node);
         _pool.Release(sequence.Blocks);
         sequence.Computed = 0;
-        sequence.RegisteredBlocks = 0;
-        sequence.Link = KvBlockPool.Root(sequence.Request.CacheScope);
     }
 
     private int BlocksFor(int tokens) => (tokens + _blockTokens - 1) / _blockTokens;

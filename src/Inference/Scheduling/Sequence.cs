@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Serving.Inference.Scheduling;
 
 /// <summary>A prompt and what was generated after it, and how much of both stands in K/V blocks.</summary>
-/// <remarks>Bookkeeping only; owned by the engine loop. Only the <see cref="Scheduler"/> writes state, position and blocks.</remarks>
+/// <remarks>Bookkeeping only; owned by the engine loop. The <see cref="Scheduler"/> alone writes state, position and blocks.
+/// </remarks>
 internal class Sequence
 {
     private readonly List<int> _tokens;
@@ -16,7 +17,6 @@ internal class Sequence
         _tokens = new List<int>((int)Math.Min(PromptTokens + (long)request.MaxTokens, Math.Max(contextTokens, PromptTokens)));
         _tokens.AddRange(request.PromptTokens);
         Node = new LinkedListNode<Sequence>(this);
-        Link = KvBlockPool.Root(request.CacheScope);
     }
 
     /// <summary>What was asked for.</summary>
@@ -34,16 +34,19 @@ internal class Sequence
     /// <summary>Whether the prompt's own log-probabilities are wanted.</summary>
     public bool Scores => Request.PromptLogprobs is not null;
 
-    /// <summary>How many tokens need K/V before the next one can be picked. A prompt that is only scored does not need its last.</summary>
+    /// <summary>How many tokens must be computed before the next one can be picked; for a prompt that is only scored, all
+    /// but its last.</summary>
     public int Target => Request.MaxTokens > 0 ? _tokens.Count : Scores ? PromptTokens - 1 : 0;
 
-    /// <summary>The first position whose logits are still wanted, below <see cref="Target"/>: the first unscored one, else the last.</summary>
+    /// <summary>The first position whose logits are still wanted: the first unscored one, or else the last before
+    /// <see cref="Target"/>.</summary>
     public int FirstRow => Scores && Scored < PromptTokens - 1 ? Scored : Target - 1;
 
     /// <summary>Leading tokens whose K/V stands in <see cref="Blocks"/>.</summary>
     public int Computed { get; set; }
 
-    /// <summary>Leading prompt positions whose logits were seen: the tokens after them have scores. Survives a preemption.</summary>
+    /// <summary>Leading prompt positions whose logits were seen, so that the tokens after them have scores. Survives a
+    /// preemption.</summary>
     public int Scored { get; set; }
 
     /// <summary>Prompt tokens that came from the prefix cache when the sequence first ran; null before.</summary>
@@ -52,10 +55,10 @@ internal class Sequence
     /// <summary>The block table: position p lives in <c>Blocks[p / BlockTokens]</c>.</summary>
     public List<int> Blocks { get; } = [];
 
-    /// <summary>Leading blocks that are full and known to the pool.</summary>
+    /// <summary>Leading blocks that are full and known to the pool; means nothing unless running.</summary>
     public int RegisteredBlocks { get; set; }
 
-    /// <summary>The pool's link of the last registered block.</summary>
+    /// <summary>The pool's link of the last registered block; means nothing unless running.</summary>
     public ulong Link { get; set; }
 
     /// <summary>Where it is in its life.</summary>

@@ -48,11 +48,14 @@ public class SamplerTests
         float[] logits = new float[1000];
         SamplingOptions options = new(1, 1, 0, 0, 42);
         Sampler used = new(1000);
-        int[] forwards = [.. Enumerable.Range(0, 50).Select(position => used.Sample(logits, options, position))];
-        int[] backwards = [.. Enumerable.Range(0, 50).Reverse().Select(position => new Sampler(1000).Sample(logits, options, position))];
+        int[] positions = [.. Enumerable.Range(0, 50)];
+        int[] forwards = [.. positions.Select(position => used.Sample(logits, options, position))];
+        int[] backwards = [.. positions.Reverse().Select(position => new Sampler(1000).Sample(logits, options, position))];
+        int[] otherSeed = [.. positions.Select(position => used.Sample(logits, options with { Seed = 43 }, position))];
+
         Assert.Equal(forwards, backwards.Reverse());
+        Assert.NotEqual(forwards, otherSeed);
         Assert.True(forwards.Distinct().Count() > 40);
-        Assert.NotEqual(forwards, Enumerable.Range(0, 50).Select(position => used.Sample(logits, options with { Seed = 43 }, position)));
     }
 
     [Fact]

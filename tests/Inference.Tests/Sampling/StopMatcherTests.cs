@@ -87,5 +87,6 @@ public class StopMatcherTests
     private static int Hold(string text, string[] stops) => Enumerable.Range(0, text.Length + 1)
         .Last(length => length == 0 || stops.Any(stop => stop.StartsWith(text[^length..], StringComparison.Ordinal)));
 
-    private static string Letters(Random random, int count) => string.Concat(Enumerable.Range(0, count).Select(_ => (char)('a' + random.Next(2))));
+    private static string Letters(Random random, int count) =>
+        string.Concat(Enumerable.Range(0, count).Select(_ => (char)('a' + random.Next(2))));
 }

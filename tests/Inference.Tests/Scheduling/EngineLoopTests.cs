@@ -5,7 +5,7 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public class EngineLoopTests
 {
-    private static readonly int[] Ends = [2, 40, 41, 42, 43];
+    private static readonly int[] _ends = [2, 40, 41, 42, 43];
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 150)];
 
@@ -17,18 +17,19 @@ public class EngineLoopTests
     {
         Random random = new(seed);
         int blockTokens = random.Next(1, 9);
-        ReadBackBackend backend = new(Requests.Vocabulary, 60, random.Next((48 / blockTokens) + 1, 160 / blockTokens), blockTokens);
+        int blocks = random.Next((48 / blockTokens) + 1, 160 / blockTokens);
+        ReadBackBackend backend = new(Requests.Vocabulary, 60, blocks, blockTokens);
         EngineOptions options = new()
         {
             TokenBudget = random.Next(1, 65),
             LogitRows = random.Next(1, 9),
             MaxRunning = random.Next(1, 9),
             ReusePrefixes = random.Next(3) > 0,
-            EndOfTextIds = Ends,
+            EndOfTextIds = _ends,
         };
         EngineLoop loop = new(backend, options);
         List<Generation> all = [.. Enumerable.Range(0, 25)
-            .Select(_ => Create(Requests.Random(random, Math.Min(loop.ContextTokens, 45), Ends), loop))];
+            .Select(_ => Create(Requests.Random(random, Math.Min(loop.ContextTokens, 45), _ends), loop))];
         HashSet<Generation> cancelled = [];
         for (int next = 0; next < all.Count || loop.HasWork;)
         {
@@ -67,13 +68,16 @@ public class EngineLoopTests
         }
     }
 
-    [Fact]
-    public void Compute_TooFewBlocksForAll_PreemptsAndChangesNothing()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Compute_TooFewBlocksForAll_PreemptsAndChangesNothing(bool reuse)
     {
-        ReadBackBackend backend = new(Requests.Vocabulary, 64, blocks: 12, blockTokens: 4);
-        EngineLoop loop = new(backend, new EngineOptions { ReusePrefixes = false });
-        List<Generation> all = [.. Enumerable.Range(0, 4)
-            .Select(i => Create(Requests.Of(i, i + 1, i + 2, i + 3) with { MaxTokens = 40, Logprobs = 1 }, loop))];
+        ReadBackBackend backend = new(Requests.Vocabulary, 64, blocks: 24, blockTokens: 2);
+        EngineLoop loop = new(backend, new EngineOptions { ReusePrefixes = reuse });
+        // Token 7 over and over: every block looks like every other, and only its place tells them apart.
+        List<Generation> all = [.. Enumerable.Range(0, 4).Select(i => Create(
+            Requests.Of(7, 7, 7, i) with { MaxTokens = 40, Logprobs = 1, LogitBias = [new LogitBias(7, 4 + i)] }, loop))];
         foreach (Generation generation in all) loop.Accept(generation);
         RunToEnd(loop);
 
@@ -123,7 +127,7 @@ public class EngineLoopTests
     {
         ReadBackBackend backend = new(Requests.Vocabulary, 64, 32, 4);
         EngineLoop loop = new(backend, new EngineOptions { LogitRows = 5 });
-        GenerationRequest request = Requests.Of([.. Enumerable.Range(20, 33)]) with { MaxTokens = maxTokens, Logprobs = 1, PromptLogprobs = 1 };
+        GenerationRequest request = Requests.Of([.. Enumerable.Range(20, 33)]) with { MaxTokens = maxTokens, PromptLogprobs = 1 };
         loop.Accept(Create(request with { PromptLogprobs = null, MaxTokens = 1 }, loop));
         RunToEnd(loop);
         Generation generation = Create(request, loop);
@@ -158,7 +162,7 @@ public class EngineLoopTests
         {
             BeforeForward = _ => throw new TimeoutException("no answer"),
         };
-        EngineLoop loop = new(backend, new EngineOptions { MaxRunning = 2 });
+        EngineLoop loop = new(backend, new EngineOptions { MaxRunning = 2, EndOfTextIds = _ends });
         List<Generation> all = [.. Enumerable.Range(0, 3).Select(i => Create(Requests.Of(i + 5, 6, 7), loop))];
         foreach (Generation generation in all) loop.Accept(generation);
         Step(loop);
@@ -178,8 +182,11 @@ public class EngineLoopTests
     [Fact]
     public void Compute_OneRowIsNaN_FailsThatRequestAlone()
     {
-        ReadBackBackend backend = new(Requests.Vocabulary, 64, 32, 4) { IsBroken = tokens => tokens[0] == 6 && tokens.Count == 5 };
-        EngineLoop loop = new(backend, new EngineOptions());
+        ReadBackBackend backend = new(Requests.Vocabulary, 64, 32, 4)
+        {
+            IsBroken = tokens => tokens[0] == 6 && tokens.Count == 5,
+        };
+        EngineLoop loop = new(backend, new EngineOptions { EndOfTextIds = _ends });
         List<Generation> all = [.. Enumerable.Range(5, 3).Select(i => Create(Requests.Of(i, 6, 7), loop))];
         foreach (Generation generation in all) loop.Accept(generation);
         RunToEnd(loop);
@@ -196,13 +203,14 @@ public class EngineLoopTests
     {
         GenerationRequest request = Requests.Of(50, 60, 70);
         int third = Requests.Expected(request, 64, [])[2];
-        List<GenerationEvent> events = Run(request, new EngineOptions { EndOfTextIds = [third] });
+        EngineOptions options = new() { EndOfTextIds = [third] };
+        List<GenerationEvent> events = Run(request, options);
 
         TokenGenerated end = Assert.IsType<TokenGenerated>(events[^2]);
         Assert.Equal((third, ""), (end.TokenId, end.Text));
         Assert.Equal(FinishReason.Stop, Assert.IsType<GenerationFinished>(events[^1]).Reason);
-        Assert.True(Run(request with { IgnoreEndOfText = true }, new EngineOptions { EndOfTextIds = [third] }).Count > events.Count);
-        Assert.True(Run(request with { MinTokens = 5 }, new EngineOptions { EndOfTextIds = [third] }).Count > 5);
+        Assert.True(Run(request with { IgnoreEndOfText = true }, options).Count > events.Count);
+        Assert.True(Run(request with { MinTokens = 5 }, options).Count > 5);
     }
 
     [Fact]
@@ -298,7 +306,7 @@ public class EngineLoopTests
         List<GenerationEvent> events = Events(generation);
         GenerationFinished last = Assert.IsType<GenerationFinished>(events[^1]);
         Assert.Null(last.Error);
-        int[] expected = Requests.Expected(generation.Request, context, Ends);
+        int[] expected = Requests.Expected(generation.Request, context, _ends);
         int[] actual = [.. events.OfType<TokenGenerated>().Select(token => token.TokenId)];
         if (cancelled)
         {
@@ -309,8 +317,8 @@ public class EngineLoopTests
         Assert.Equal(expected, actual);
         Assert.Equal(actual.Length, last.Usage.GeneratedTokens);
         if (generation.Scores) AssertScores(generation.Request, events.OfType<PromptScored>().Single());
-        string text = Requests.Tokenizer.Decode(last.Reason == FinishReason.Stop ? actual.AsSpan(0, actual.Length - 1) : actual);
-        Assert.Equal(text, Text(events));
+        int spoken = last.Reason == FinishReason.Stop ? actual.Length - 1 : actual.Length;
+        Assert.Equal(Requests.Tokenizer.Decode(actual.AsSpan(0, spoken)), Text(events));
     }
 
     private static void AssertScores(GenerationRequest request, PromptScored scored)
@@ -328,7 +336,8 @@ public class EngineLoopTests
     private static void AssertSame(List<GenerationEvent> expected, List<GenerationEvent> actual)
     {
         Assert.Equal(expected.Count, actual.Count);
-        foreach ((TokenGenerated one, TokenGenerated other) in expected.OfType<TokenGenerated>().Zip(actual.OfType<TokenGenerated>()))
+        TokenGenerated[] others = [.. actual.OfType<TokenGenerated>()];
+        foreach ((TokenGenerated one, TokenGenerated other) in expected.OfType<TokenGenerated>().Zip(others))
         {
             Assert.Equal((one.TokenId, one.Text, one.Logprob), (other.TokenId, other.Text, other.Logprob));
             Assert.Equal(one.TopLogprobs ?? [], other.TopLogprobs ?? []);

@@ -5,7 +5,7 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public class EngineTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
 
     private static CancellationToken Stay => TestContext.Current.CancellationToken;
 
@@ -14,14 +14,16 @@ public class EngineTests
     {
         await using Engine engine = new(Backend(), Requests.Tokenizer, new EngineOptions { MaxRunning = 7, TokenBudget = 16 });
         GenerationRequest[] requests = [.. Enumerable.Range(0, 60).Select(i => Requests.Of(i, i + 1, 3))];
-        List<GenerationEvent>[] answers = await Task.WhenAll(requests.Select(request => Task.Run(() => ReadAll(engine.Submit(request, Stay)))));
+        List<GenerationEvent>[] answers = await Task.WhenAll(
+            requests.Select(request => Task.Run(() => ReadAll(engine.Submit(request, Stay)))));
 
         for (int i = 0; i < requests.Length; i++)
         {
-            Assert.Equal(Requests.Expected(requests[i], 64, []), answers[i].OfType<TokenGenerated>().Select(token => token.TokenId));
+            int[] expected = Requests.Expected(requests[i], 64, []);
+            Assert.Equal(expected, answers[i].OfType<TokenGenerated>().Select(token => token.TokenId));
             Assert.Equal(FinishReason.Length, Last(answers[i]).Reason);
         }
-        Assert.True(await engine.DrainAsync(Patience));
+        Assert.True(await engine.DrainAsync(_patience));
         AssertIdle(engine.Statistics);
         Assert.Equal(60 * 8, engine.Statistics.GeneratedTokens);
         Assert.Equal(60 * 3, engine.Statistics.PromptTokens);
@@ -31,19 +33,21 @@ public class EngineTests
     public async Task Submit_MoreRequestsThanMayWait_RefusesAtTheDoor()
     {
         ReadBackBackend backend = Backend();
-        await using Engine engine = new(backend, Requests.Tokenizer, new EngineOptions { MaxRunning = 1, MaxWaitingRequests = 2 });
+        EngineOptions options = new() { MaxRunning = 1, MaxWaitingRequests = 2 };
+        await using Engine engine = new(backend, Requests.Tokenizer, options);
         using StalledBackend stalled = new(backend);
         List<ChannelReader<GenerationEvent>> taken = [engine.Submit(Requests.Of(1, 2), Stay)];
         stalled.AwaitPass();
         taken.Add(engine.Submit(Requests.Of(3, 4), Stay));
         taken.Add(engine.Submit(Requests.Of(5, 6), Stay));
-        EngineRefusedException refused = Assert.Throws<EngineRefusedException>(() => engine.Submit(Requests.Of(7, 8), Stay));
+        EngineRefusedException refused = Refusal(engine);
 
         Assert.Equal(EngineRefusal.QueueFull, refused.Reason);
         Assert.InRange(refused.RetryAfterSeconds, 1, 120);
         Assert.Equal((2, 4L), (engine.Statistics.WaitingRequests, engine.Statistics.WaitingTokens));
         stalled.Release();
-        foreach (ChannelReader<GenerationEvent> events in taken) Assert.Equal(FinishReason.Length, Last(await ReadAll(events)).Reason);
+        foreach (ChannelReader<GenerationEvent> events in taken)
+            Assert.Equal(FinishReason.Length, Last(await ReadAll(events)).Reason);
         await ReadAll(engine.Submit(Requests.Of(7, 8), Stay));
     }
 
@@ -57,7 +61,7 @@ public class EngineTests
         stalled.AwaitPass();
         ChannelReader<GenerationEvent> second = engine.Submit(Requests.Of(1, 2, 3), Stay);
 
-        Assert.Throws<EngineRefusedException>(() => engine.Submit(Requests.Of(7), Stay));
+        Assert.Equal(EngineRefusal.QueueFull, Refusal(engine).Reason);
         stalled.Release();
         await ReadAll(first);
         await ReadAll(second);
@@ -81,7 +85,7 @@ public class EngineTests
         foreach (ChannelReader<GenerationEvent> left in (ChannelReader<GenerationEvent>[])[running, waiting, late])
             Assert.Equal(FinishReason.Cancelled, Last(await ReadAll(left)).Reason);
         Assert.Equal(FinishReason.Length, Last(await ReadAll(staying)).Reason);
-        Assert.True(await engine.DrainAsync(Patience));
+        Assert.True(await engine.DrainAsync(_patience));
         AssertIdle(engine.Statistics);
         Assert.Equal(0, engine.Statistics.KvBlocksCached);
     }
@@ -101,7 +105,7 @@ public class EngineTests
         }
         foreach (List<GenerationEvent> events in await Task.WhenAll(answers))
             Assert.True(Last(events).Reason is FinishReason.Length or FinishReason.Cancelled);
-        Assert.True(await engine.DrainAsync(Patience));
+        Assert.True(await engine.DrainAsync(_patience));
         AssertIdle(engine.Statistics);
     }
 
@@ -109,12 +113,12 @@ public class EngineTests
     public async Task Submit_WhileDrainingOrAfterDispose_IsRefused()
     {
         Engine engine = new(Backend(), Requests.Tokenizer, new EngineOptions());
-        Assert.True(await engine.DrainAsync(Patience));
-        Assert.Equal(EngineRefusal.ShuttingDown, Assert.Throws<EngineRefusedException>(() => engine.Submit(Requests.Of(1), Stay)).Reason);
+        Assert.True(await engine.DrainAsync(_patience));
+        Assert.Equal(EngineRefusal.ShuttingDown, Refusal(engine).Reason);
         await engine.DisposeAsync();
         await engine.DisposeAsync();
-        Assert.Equal(EngineRefusal.ShuttingDown, Assert.Throws<EngineRefusedException>(() => engine.Submit(Requests.Of(1), Stay)).Reason);
-        Assert.True(await engine.DrainAsync(Patience));
+        Assert.Equal(EngineRefusal.ShuttingDown, Refusal(engine).Reason);
+        Assert.True(await engine.DrainAsync(_patience));
     }
 
     [Fact]
@@ -145,7 +149,7 @@ public class EngineTests
         stalled.AwaitPass();
         Assert.False(await engine.DrainAsync(TimeSpan.Zero));
         stalled.Release();
-        Assert.True(await engine.DrainAsync(Patience));
+        Assert.True(await engine.DrainAsync(_patience));
         Assert.Equal(FinishReason.Length, Last(await ReadAll(running)).Reason);
     }
 
@@ -160,7 +164,8 @@ public class EngineTests
         await using Engine engine = new(backend, Requests.Tokenizer, new EngineOptions());
         GenerationFinished failed = Last(await ReadAll(engine.Submit(Requests.Of(98, 99), Stay)));
         Assert.Equal((FinishReason.Error, "cannot"), (failed.Reason, failed.Error?.Message));
-        Assert.Equal(FinishReason.Length, Last(await ReadAll(engine.Submit(Requests.Of(1, 2) with { MaxTokens = 1 }, Stay))).Reason);
+        GenerationFinished served = Last(await ReadAll(engine.Submit(Requests.Of(1, 2) with { MaxTokens = 1 }, Stay)));
+        Assert.Equal(FinishReason.Length, served.Reason);
     }
 
     [Fact]
@@ -183,7 +188,7 @@ public class EngineTests
             Assert.Equal(EngineRefusal.Faulted, fault.Reason);
             Assert.IsType<TimeoutException>(fault.InnerException);
         }
-        Assert.Equal(EngineRefusal.Faulted, Assert.Throws<EngineRefusedException>(() => engine.Submit(Requests.Of(1), Stay)).Reason);
+        Assert.Equal(EngineRefusal.Faulted, Refusal(engine).Reason);
     }
 
     [Fact]
@@ -192,7 +197,8 @@ public class EngineTests
         await using Engine engine = new(Backend(), Requests.Tokenizer, new EngineOptions());
         GenerationUsage usage = Last(await ReadAll(engine.Submit(Requests.Of(1, 2, 3), Stay))).Usage;
         Assert.Equal((3, 0, 8), (usage.PromptTokens, usage.CachedTokens, usage.GeneratedTokens));
-        Assert.True(0 <= usage.QueueSeconds && usage.QueueSeconds <= usage.FirstTokenSeconds && usage.FirstTokenSeconds <= usage.TotalSeconds);
+        double[] times = [0, usage.QueueSeconds, usage.FirstTokenSeconds!.Value, usage.TotalSeconds];
+        Assert.Equal(times.Order(), times);
     }
 
     public static TheoryData<string, GenerationRequest> Misfits => new()
@@ -233,6 +239,9 @@ public class EngineTests
     }
 
     private static ReadBackBackend Backend() => new(Requests.Vocabulary, 64, blocks: 40, blockTokens: 4);
+
+    private static EngineRefusedException Refusal(Engine engine) =>
+        Assert.Throws<EngineRefusedException>(() => engine.Submit(Requests.Of(1), Stay));
 
     private static async Task<List<GenerationEvent>> ReadAll(ChannelReader<GenerationEvent> events)
     {

@@ -4,7 +4,7 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public class KvBlockPoolTests
 {
-    private static readonly ulong Root = KvBlockPool.Root(0);
+    private static readonly ulong _root = KvBlockPool.Root(0);
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 40)];
 
@@ -25,7 +25,7 @@ public class KvBlockPoolTests
         KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
         List<int> first = Store(pool, [1, 2, 3, 4, 5]);
         List<int> second = [];
-        ulong link = Root;
+        ulong link = _root;
         Assert.Equal(4, pool.Match([1, 2, 3, 4, 5, 6], second, ref link));
         Assert.Equal(first.Take(2), second);
         Assert.Equal(2, pool.References(first[0]));
@@ -42,7 +42,7 @@ public class KvBlockPoolTests
     {
         KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
         Store(pool, [1, 2, 3, 4]);
-        ulong link = Root;
+        ulong link = _root;
         Assert.Equal(0, pool.Match(tokens, [], ref link));
         link = KvBlockPool.Root(1);
         Assert.Equal(0, pool.Match([1, 2, 3, 4], [], ref link));
@@ -64,6 +64,34 @@ public class KvBlockPoolTests
         Assert.Equal(0, Matched(pool, [1, 2, 3, 4]));
         Assert.Equal(4, Matched(pool, [5, 6, 7, 8]));
         pool.Check();
+    }
+
+    [Fact]
+    public void Match_HashesCollide_ComparesTheTokens()
+    {
+        KvBlockPool pool = new(new KvCapacity(4, 1), reusePrefixes: true);
+        ulong one = pool.Register(Block(pool), [5], _root);
+        pool.Register(Block(pool), [0], one);
+        ulong three = pool.Register(Block(pool), [6], _root);
+        int twin = (int)(ulong.RotateLeft(one, 23) ^ ulong.RotateLeft(three, 23)); // cancels the links' difference
+
+        Assert.Equal(0, pool.Match([twin], [], ref three));
+        Assert.Equal(2, Matched(pool, [5, 0]));
+        pool.Register(Block(pool), [twin], three); // simply not cached
+        Assert.Equal(1, Matched(pool, [6, twin]));
+        pool.Check();
+    }
+
+    [Fact]
+    public void Register_TwoComputeTheSamePrefix_BothContinueOneChain()
+    {
+        KvBlockPool pool = new(new KvCapacity(4, 1), reusePrefixes: true);
+        ulong first = pool.Register(Block(pool), [1], _root);
+        ulong second = pool.Register(Block(pool), [1], _root);
+        pool.Register(Block(pool), [2], second);
+
+        Assert.Equal(first, second);
+        Assert.Equal(2, Matched(pool, [1, 2]));
     }
 
     [Fact]
@@ -91,9 +119,10 @@ public class KvBlockPoolTests
             }
             int[] tokens = [.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => random.Next(2))];
             List<int> table = [];
-            ulong link = Root;
+            ulong link = _root;
             int cached = pool.Match(tokens, table, ref link);
-            for (int block = 0; block < table.Count; block++) Assert.Equal(tokens.Take((block * 2) + 2), contents[table[block]]);
+            for (int block = 0; block < table.Count; block++)
+                Assert.Equal(tokens.Take((block * 2) + 2), contents[table[block]]);
             int matched = table.Count;
             if (pool.TryExtend(table, ((tokens.Length + 1) / 2) - matched))
             {
@@ -110,7 +139,8 @@ public class KvBlockPoolTests
         }
     }
 
-    private static void Compute(KvBlockPool pool, int[] tokens, List<int> table, int from, ulong link, Dictionary<int, int[]> contents)
+    private static void Compute(
+        KvBlockPool pool, int[] tokens, List<int> table, int from, ulong link, Dictionary<int, int[]> contents)
     {
         for (int block = from; (block * 2) + 2 <= tokens.Length; block++)
         {
@@ -123,14 +153,21 @@ public class KvBlockPoolTests
     {
         List<int> table = [];
         Assert.True(pool.TryExtend(table, (tokens.Length + 1) / 2));
-        Compute(pool, tokens, table, 0, Root, []);
+        Compute(pool, tokens, table, 0, _root, []);
         return table;
+    }
+
+    private static int Block(KvBlockPool pool)
+    {
+        List<int> table = [];
+        Assert.True(pool.TryExtend(table, 1));
+        return table[0];
     }
 
     private static int Matched(KvBlockPool pool, int[] tokens)
     {
         List<int> table = [];
-        ulong link = Root;
+        ulong link = _root;
         int matched = pool.Match(tokens, table, ref link);
         pool.Release(table);
         return matched;

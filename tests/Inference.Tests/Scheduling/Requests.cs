@@ -4,7 +4,7 @@ using Serving.Testing;
 
 namespace Serving.Inference.Tests.Scheduling;
 
-/// <summary>Requests to the <see cref="ReadBackBackend"/>, and what must come of them when each is computed alone, naively.</summary>
+/// <summary>Requests to the <see cref="ReadBackBackend"/>, and what must come of each, computed alone and naively.</summary>
 internal static class Requests
 {
     public const int Vocabulary = 256;
@@ -15,14 +15,14 @@ internal static class Requests
 
     public static GenerationRequest Random(Random random, int longest, IReadOnlyList<int> endOfTextIds)
     {
-        int common = random.Next(3); // prompts begin alike, so that the prefix cache has something to do
+        int common = 10 + random.Next(3); // prompts begin alike, so that the prefix cache has something to do
         int prompt = random.Next(1, longest);
         int most = random.Next(0, longest - prompt + 1);
         bool scores = random.Next(4) == 0;
         return new GenerationRequest
         {
             Id = "random",
-            PromptTokens = [.. Enumerable.Range(0, prompt).Select(i => i < prompt * 2 / 3 ? 10 + common : random.Next(Vocabulary))],
+            PromptTokens = [.. Enumerable.Range(0, prompt).Select(i => i < prompt * 2 / 3 ? common : random.Next(Vocabulary))],
             MaxTokens = most,
             MinTokens = random.Next(3) == 0 ? random.Next(0, most + 1) : 0,
             IgnoreEndOfText = random.Next(4) == 0,
@@ -31,7 +31,7 @@ internal static class Requests
             PromptLogprobs = scores ? random.Next(0, 3) : null,
             CacheScope = random.Next(2),
             LogitBias = random.Next(4) == 0 ? [new LogitBias(7, 3)] : [],
-            Sampling = new SamplingOptions(random.Next(2), random.Next(2) == 0 ? 1 : 0.7f, random.Next(2) * 20, 0, (ulong)random.Next())
+            Sampling = new(random.Next(2), random.Next(2) == 0 ? 1 : 0.7f, random.Next(2) * 20, 0, (ulong)random.Next())
             {
                 PresencePenalty = random.Next(4) == 0 ? 0.5f : 0,
                 RepetitionPenalty = random.Next(4) == 0 ? 1.3f : 1,

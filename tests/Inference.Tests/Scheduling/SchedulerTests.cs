@@ -84,8 +84,9 @@ public class SchedulerTests
         Scheduler scheduler = new(new EngineOptions { TokenBudget = 7, MaxRunning = 3 }, new KvCapacity(20, 2));
         List<Sequence> arrivals = [.. Enumerable.Range(0, 30).Select(i => Enqueue(scheduler, 1 + (i * 5 % 11)))];
         List<Sequence> starts = [];
-        while (scheduler.HasWork)
+        for (int steps = 0; scheduler.HasWork; steps++)
         {
+            Assert.True(steps < 1000);
             foreach ((Sequence sequence, _, _) in Step(scheduler))
             {
                 if (!starts.Contains(sequence)) starts.Add(sequence);
