@@ -11,14 +11,15 @@ public sealed class Tokenizer
 {
     private readonly BytePairModel _model;
     private readonly AddedTokens _addedTokens;
-    private readonly WholeTextEncoder _encoder;
+    private readonly TextPipeline _pipeline;
+    private readonly PieceEncoder _pieces;
 
     private Tokenizer(TokenizerContent content)
     {
         _model = content.Model;
         _addedTokens = content.AddedTokens;
-        _encoder = new(content.Model);
-        SpellsBytes = content.SpellsBytes;
+        _pipeline = content.Pipeline;
+        _pieces = new(_model, _pipeline.EncodesBytes);
         VocabularySize = Math.Max(_model.Vocabulary.Size, _addedTokens.Size);
         Fingerprint = TokenizerFingerprint.Of(content);
     }
@@ -46,14 +47,20 @@ public sealed class Tokenizer
     /// <param name="text">UTF-16. A surrogate without its partner is an unknown code point.</param>
     /// <param name="specialTokens">Whether the spelling of a special token in the text is that token. Added tokens that are
     /// not special are always found.</param>
-    /// <returns>Ids from 0 to <see cref="VocabularySize"/> - 1; empty for an empty text.</returns>
-    public int[] Encode(string text, SpecialTokens specialTokens = SpecialTokens.Text)
+    /// <param name="addSpecialTokens">Put what the file's template adds around the text, such as a leading <c>&lt;s&gt;</c>. The
+    /// glyph family's tokenizers have no template.</param>
+    /// <returns>Ids from 0 to <see cref="VocabularySize"/> - 1.</returns>
+    /// <exception cref="System.Text.RegularExpressions.RegexMatchTimeoutException">The file has a splitting pattern that took
+    /// seconds over one word of this text.</exception>
+    public int[] Encode(string text, SpecialTokens specialTokens = SpecialTokens.Text, bool addSpecialTokens = true)
     {
         ArgumentNullException.ThrowIfNull(text);
         TokenBuffer output = new(text.Length);
         try
         {
+            if (addSpecialTokens) output.Add(_pipeline.Before);
             EncodeBetween(text, 0, specialTokens, ref output);
+            if (addSpecialTokens) output.Add(_pipeline.After);
             return output.ToArray();
         }
         finally
@@ -99,7 +106,7 @@ public sealed class Tokenizer
     public StreamingDecoder CreateDecoder() => new(this);
 
     /// <summary>Whether <see cref="Spelling"/> is in the <see cref="ByteAlphabet"/> rather than plain text.</summary>
-    internal bool SpellsBytes { get; }
+    internal bool SpellsBytes => _pipeline.DecodesBytes;
 
     internal string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);
 
@@ -116,7 +123,8 @@ public sealed class Tokenizer
     {
         if (stage == _addedTokens.Matchers.Count)
         {
-            if (text.Length > 0) _encoder.Encode(text, ref output);
+            if (_pipeline.Split is { } split) split.Encode(text, _pieces, ref output);
+            else if (text.Length > 0) _pieces.Encode(text, ref output);
             return;
         }
 

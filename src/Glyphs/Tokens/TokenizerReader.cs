@@ -30,7 +30,9 @@ internal static class TokenizerReader
         foreach (string key in (ReadOnlySpan<string>)["truncation", "padding"])
             if (!root[key].IsNull) throw root[key].Refuse("null: a text is never cut or padded");
         BytePairModel model = BytePairModelReader.Read(root["model"]);
-        return new(model, AddedTokensReader.Read(root["added_tokens"], model.Vocabulary), SpellsBytes: false);
+        AddedTokens addedTokens = AddedTokensReader.Read(root["added_tokens"], model.Vocabulary);
+        bool IsToken(int id) => (model.Vocabulary.Text(id) ?? addedTokens.Text(id)) is not null;
+        return new(model, addedTokens, TextPipelineReader.Read(root, IsToken));
     }
 
     /// <summary>The JSON parser would take broken UTF-8 and fail on it much later.</summary>

@@ -5,7 +5,7 @@ namespace Serving.Glyphs.Tokens;
 /// <summary>From code points to the ids that merging starts with. Immutable.</summary>
 /// <remarks>Looks up code points, never UTF-16 halves: in the glyph family's vocabulary the ids of the surrogate range
 /// belong to n-grams. A surrogate without its partner is an unknown code point.</remarks>
-internal sealed class SymbolTable(BytePairModel model)
+internal sealed class CodePointSymbols(BytePairModel model)
 {
     private const int Absent = -1;
 
