@@ -34,7 +34,8 @@ internal sealed class CodePointSymbols(BytePairModel model)
         for (int i = 0; i < text.Length; i++)
         {
             int id = _vocabulary.Find(text[i]);
-            if (id < 0 && i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1])) id = _vocabulary.Find(text.Slice(i++, 2));
+            if (id < 0 && i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1]))
+                id = _vocabulary.Find(text.Slice(i++, 2));
             if (id >= 0) symbols[count++] = id;
             else if (_unknownId >= 0 && !(afterUnknown && model.FuseUnknown)) symbols[count++] = _unknownId;
             afterUnknown = id < 0;

@@ -1,6 +1,8 @@
 namespace Serving.Glyphs.Tokens;
 
-/// <summary>Reads <c>normalizer</c>, <c>pre_tokenizer</c>, <c>post_processor</c> and <c>decoder</c> of a tokenizer file.</summary>
+/// <summary>
+/// Reads <c>normalizer</c>, <c>pre_tokenizer</c>, <c>post_processor</c> and <c>decoder</c> of a tokenizer file.
+/// </summary>
 internal static class TextPipelineReader
 {
     public static TextPipeline Read(JsonPlace root, Func<int, bool> isToken)
@@ -82,20 +84,28 @@ internal static class TextPipelineReader
         foreach (JsonPlace part in step["single"].Items())
         {
             part.RequireOnly("SpecialToken", "Sequence");
-            bool isText = !part["Sequence"].IsNull;
-            if (isText && (textSeen || part["Sequence"]["id"].Text() != "A")) throw part.Refuse("the text \"A\" once");
-            if (!isText) (textSeen ? after : before).AddRange(ReadIds(step["special_tokens"][part["SpecialToken"]["id"].Text()], isToken));
-            textSeen |= isText;
+            JsonPlace special = part["SpecialToken"];
+            if (!special.IsNull)
+            {
+                JsonPlace token = step["special_tokens"][special["id"].Text()];
+                (textSeen ? after : before).AddRange(ReadIds(token, isToken));
+                continue;
+            }
+
+            if (textSeen || part["Sequence"]["id"].Text() != "A") throw part.Refuse("the text \"A\" once");
+            textSeen = true;
         }
 
         return textSeen ? ([.. before], [.. after]) : throw step["single"].Refuse("a template with the text \"A\"");
     }
 
-    private static IEnumerable<int> ReadIds(JsonPlace token, Func<int, bool> isToken) => token["ids"].Items() is { Length: > 0 } ids
+    private static IEnumerable<int> ReadIds(JsonPlace token, Func<int, bool> isToken) =>
+        token["ids"].Items() is { Length: > 0 } ids
         ? ids.Select(id => isToken(id.Id()) ? id.Id() : throw id.Refuse("the id of a token"))
         : throw token["ids"].Refuse("the ids of the token");
 
-    /// <returns>Whether tokens spell bytes. No decoder, or one without steps, joins the tokens with nothing between them.</returns>
+    /// <summary>Without a decoder, or with one that has no steps, tokens are joined with nothing between them.</summary>
+    /// <returns>Whether tokens spell bytes.</returns>
     private static bool ReadDecoder(JsonPlace decoder)
     {
         bool bytes = false;

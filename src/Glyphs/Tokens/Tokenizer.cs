@@ -71,6 +71,8 @@ public sealed class Tokenizer
 
     /// <summary>Ids to text: the strings of the tokens, one after the other.</summary>
     /// <param name="ids">An id without a token adds nothing.</param>
+    /// <remarks>Bytes that are not UTF-8 become U+FFFD. A file without a decoder joins tokens with nothing between them, where
+    /// the Hugging Face library would put spaces.</remarks>
     /// <param name="skipSpecialTokens">Leave out special tokens.</param>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
     {
@@ -86,8 +88,8 @@ public sealed class Tokenizer
     /// <exception cref="ArgumentOutOfRangeException">No token has this id.</exception>
     public string TokenText(int id)
     {
-        string spelling = Spelling(id)
-            ?? throw new ArgumentOutOfRangeException(nameof(id), id, $"No token has this id; ids go from 0 to {VocabularySize - 1}.");
+        if (Spelling(id) is not { } spelling)
+            throw new ArgumentOutOfRangeException(nameof(id), id, $"No token has this id; ids go from 0 to {VocabularySize - 1}.");
         return SpellsBytes ? ByteAlphabet.Show(spelling) : spelling;
     }
 
@@ -114,7 +116,8 @@ public sealed class Tokenizer
     {
         ArrayBufferWriter<byte> bytes = new(4 * ids.Length + 1);
         foreach (int id in ids)
-            if (!(skipSpecialTokens && IsSpecial(id)) && Spelling(id) is { } spelling) ByteAlphabet.WriteBytes(spelling, bytes);
+            if (!(skipSpecialTokens && IsSpecial(id)) && Spelling(id) is { } spelling)
+                ByteAlphabet.WriteBytes(spelling, bytes);
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 

@@ -41,8 +41,7 @@ internal static class TokenizerReader
         ReadOnlyMemory<byte> bytes = ReadFile(path);
         if (bytes.Span.StartsWith(ByteOrderMark)) bytes = bytes[ByteOrderMark.Length..];
         if (Utf8.IsValid(bytes.Span)) return bytes;
-        int valid = bytes.Length;
-        Utf8.ToUtf16(bytes.Span, new char[bytes.Length], out valid, out _, replaceInvalidSequences: false);
+        Utf8.ToUtf16(bytes.Span, new char[bytes.Length], out int valid, out _, replaceInvalidSequences: false);
         throw new TokenizerFormatException(path, $"byte {valid}", "UTF-8", $"the byte 0x{bytes.Span[valid]:X2}");
     }
 

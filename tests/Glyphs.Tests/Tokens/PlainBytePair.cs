@@ -11,7 +11,7 @@ internal sealed class PlainBytePair(IReadOnlyList<string> vocabulary, IReadOnlyL
     public int[] Encode(string text)
     {
         List<string> word = [.. text.EnumerateRunes().Select(rune => _ids.ContainsKey(rune.ToString()) ? rune.ToString() : vocabulary[Unknown])];
-        while (Best(word) is (>= 0 and var at, _))
+        while (Best(word) is ( >= 0 and var at, _))
         {
             word[at] += word[at + 1];
             word.RemoveAt(at + 1);

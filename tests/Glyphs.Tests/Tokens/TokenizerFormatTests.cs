@@ -6,6 +6,8 @@ namespace Serving.Glyphs.Tests.Tokens;
 
 public sealed class TokenizerFormatTests
 {
+    private static readonly string[] _fragments = ["\\ud800", "null", "[", "{}", "-1", "\"", "a b", "true", "1e400", "\\"];
+
     [Theory]
     [InlineData("truncation", """{"max_length": 5}""", "truncation")]
     [InlineData("padding", """{"strategy": "Fixed"}""", "padding")]
@@ -73,6 +75,7 @@ public sealed class TokenizerFormatTests
     [InlineData("{\n\"version\": }", "line 2")]
     [InlineData("[]", "top level")]
     [InlineData("{}", "model")]
+    [InlineData("""{"\ud800": 1}""", "top level")]
     [InlineData("""{"model": null, "model": {}}""", "model")]
     public void Load_NotATokenizer_SaysWhere(string json, string where) => AssertRefused(json, where);
 
@@ -92,6 +95,28 @@ public sealed class TokenizerFormatTests
         string json = Make().ToJsonString();
         for (int length = 0; length < json.Length; length++)
             Assert.Throws<TokenizerFormatException>(() => TokenizerJson.Load(json[..length]));
+    }
+
+    [Fact]
+    public void Load_DamagedBytes_LoadsOrIsRefusedCleanly()
+    {
+        Random random = new(8);
+        byte[] whole = Encoding.UTF8.GetBytes(Make().ToJsonString());
+        int refused = 0;
+        for (int round = 0; round < 1000; round++)
+        {
+            byte[] fragment = Encoding.UTF8.GetBytes(_fragments[random.Next(_fragments.Length)]);
+            int at = random.Next(whole.Length), cut = random.Next(Math.Min(12, whole.Length - at));
+            byte[] damaged = [.. whole[..at], .. fragment, .. whole[(at + cut)..]];
+            refused += Record.Exception(() => TokenizerJson.Load(damaged)) switch
+            {
+                null => 0,
+                TokenizerFormatException => 1,
+                Exception other => throw new InvalidOperationException(Encoding.UTF8.GetString(damaged), other),
+            };
+        }
+
+        Assert.InRange(refused, 500, 999);
     }
 
     [Fact]
