@@ -101,7 +101,8 @@ public sealed class Tokenizer
     /// <summary>Whether <see cref="Spelling"/> is in the <see cref="ByteAlphabet"/> rather than plain text.</summary>
     internal bool SpellsBytes { get; }
 
-    internal string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);
+    /// <summary>A token's string as the vocabulary writes it, which glyph tables draw; null where no token has the id.</summary>
+    public string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);
 
     private string DecodeBytes(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {

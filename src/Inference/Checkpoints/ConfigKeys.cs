@@ -25,14 +25,7 @@ internal readonly partial struct ConfigKeys(string path, JsonElement root)
     {
         if (Find(name) is not { } value)
             return null;
-        try
-        {
-            return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Bad(name, "a string", value);
-        }
-        catch (InvalidOperationException)
-        {
-            throw Bad(name, "valid Unicode", value);
-        }
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Bad(name, "a string", value);
     }
 
     /// <summary>The lower-case name of a value of <typeparamref name="T"/>.</summary>

@@ -20,6 +20,7 @@ internal static class JsonFile
         try
         {
             var document = JsonDocument.Parse(bytes, Strict);
+            DecodeStrings(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? document
                 : throw new CheckpointException(path, "file", "a JSON object", $"{document.RootElement.ValueKind}");
@@ -27,6 +28,26 @@ internal static class JsonFile
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new CheckpointException(path, "file", "JSON with each key once", e.Message.TrimEnd('.'), inner: e);
+        }
+    }
+
+    // A lone surrogate shows only when its string is decoded: here, where the fault can still be named.
+    private static void DecodeStrings(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.String)
+            _ = element.GetString();
+        else if (element.ValueKind == JsonValueKind.Array)
+        {
+            foreach (JsonElement item in element.EnumerateArray())
+                DecodeStrings(item);
+        }
+        else if (element.ValueKind == JsonValueKind.Object)
+        {
+            foreach (JsonProperty property in element.EnumerateObject())
+            {
+                _ = property.Name;
+                DecodeStrings(property.Value);
+            }
         }
     }
 }

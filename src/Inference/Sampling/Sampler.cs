@@ -1,8 +1,8 @@
 namespace Serving.Inference.Sampling;
 
 /// <summary>Picks a token from a row of logits.</summary>
-/// <remarks>The choice depends on the row, the options and the position alone, and on nothing of the machine. Buffers are
-/// kept between calls, so a call allocates nothing; not thread-safe, the engine loop owns it.</remarks>
+/// <remarks>The choice depends on the row, the options and the position alone, and on nothing of the machine: the draw runs
+/// through the tokens by rank where top-k or top-p ranked them, else by id. Buffers are kept between calls, so a call allocates nothing; not thread-safe, the engine loop owns it.</remarks>
 internal sealed class Sampler
 {
     private readonly float[] _weights; // [vocabulary]

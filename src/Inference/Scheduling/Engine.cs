@@ -14,7 +14,7 @@ namespace Serving.Inference.Scheduling;
 /// </remarks>
 public sealed class Engine : IAsyncDisposable
 {
-    private static readonly TimeSpan s_idleBeat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan IdleBeat = TimeSpan.FromSeconds(1);
 
     private readonly Tokenizer _tokenizer;
     private readonly TimeProvider _time;
@@ -134,8 +134,9 @@ public sealed class Engine : IAsyncDisposable
     private void Turn()
     {
         while (_commands.Reader.TryRead(out Command command)) Apply(command);
+        if (_loop.HasWork) _loop.Plan();
         Publish();
-        if (_loop.HasWork) StepTimed();
+        if (_loop.HasWork) ComputeTimed();
         else AwaitCommand();
     }
 
@@ -153,11 +154,11 @@ public sealed class Engine : IAsyncDisposable
         _loop.Accept(generation);
     }
 
-    private void StepTimed()
+    private void ComputeTimed()
     {
         long started = _time.GetTimestamp();
         long computed = _loop.ComputedTokens;
-        _loop.Step();
+        _loop.Compute();
         double seconds = _time.GetElapsedTime(started).TotalSeconds;
         if (seconds <= 0) return;
         double speed = (_loop.ComputedTokens - computed) / seconds;
@@ -169,7 +170,7 @@ public sealed class Engine : IAsyncDisposable
     {
         if (_draining) _drained.TrySetResult();
         _nextCommand ??= _commands.Reader.WaitToReadAsync().AsTask();
-        if (_nextCommand.Wait(s_idleBeat)) _nextCommand = null;
+        if (_nextCommand.Wait(IdleBeat)) _nextCommand = null;
     }
 
     private void Publish()
@@ -201,11 +202,17 @@ public sealed class Engine : IAsyncDisposable
     /// <summary>The door is closed, so what the channel holds now is all that will ever come.</summary>
     private void End(EngineRefusedException reason)
     {
-        while (_commands.Reader.TryRead(out Command command)) Apply(command);
-        while (_loop.Scheduler.Oldest is Generation generation) _loop.Abort(generation, FinishReason.Error, reason);
-        Publish();
-        _commands.Writer.TryComplete();
-        _drained.TrySetResult();
-        _ended.TrySetResult();
+        try
+        {
+            while (_commands.Reader.TryRead(out Command command)) Apply(command);
+            while (_loop.Scheduler.Oldest is Generation generation) _loop.Abort(generation, FinishReason.Error, reason);
+            Publish();
+        }
+        finally
+        {
+            _commands.Writer.TryComplete();
+            _drained.TrySetResult();
+            _ended.TrySetResult();
+        }
     }
 }

@@ -75,14 +75,19 @@ internal sealed class EngineLoop
         generation.Break(reason, error);
     }
 
-    /// <summary>One forward pass and what follows from it. Faults of the model and of single requests end these requests.</summary>
-    public void Step()
+    /// <summary>Chooses what the next pass computes; <see cref="HasWork"/> must hold.</summary>
+    public void Plan()
     {
         _scheduler.Fill(_batch);
         if (_scheduler.Scheduled.IsEmpty)
             throw new InvalidOperationException("The scheduler has work but chose none: a sequence fits no budget.");
-        Steps++;
         NoteStarts();
+    }
+
+    /// <summary>Runs the planned pass and what follows from it. Faults of the model and of single requests end these requests.</summary>
+    public void Compute()
+    {
+        Steps++;
         Span<float> logits = _logits.AsSpan(0, _batch.LogitRows * _vocabulary);
         try
         {

@@ -1,6 +1,6 @@
 namespace Serving.Inference.Scheduling;
 
-/// <summary>A snapshot of the engine, taken between two steps. Totals count from its construction.</summary>
+/// <summary>A snapshot of the engine, taken before each forward pass and when there is nothing to do. Totals count from its construction.</summary>
 public readonly record struct EngineStatistics
 {
     /// <summary>Requests that wait, preempted ones included.</summary>

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
+using Serving.Glyphs.Fonts;
 using Serving.Glyphs.Tokens;
 using Serving.Inference.Checkpoints;
 
@@ -33,6 +34,7 @@ internal static class FailureReport
             $"{file.Subject}: expected {file.Expected}, found {file.Found}.", file.Path, file.Remedy ?? "Replace the file by an intact one."),
         TokenizerFormatException file => new(ExitCode.BadModelFile,
             $"{file.Where}: expected {file.Expected}, found {file.Found}.", file.Path, "Replace the file by the tokenizer of this model."),
+        FontFormatException font => new(ExitCode.BadModelFile, font.Message, font.Path, "Use a font in GNU Unifont's .hex format, or leave --font out."),
         OptionsValidationException settings => new(ExitCode.Usage,
             string.Join(Environment.NewLine + "       ", settings.Failures), "appsettings.json, the environment or the command line", "Correct or remove the setting."),
         IOException { InnerException: AddressInUseException } => new(ExitCode.AddressInUse,

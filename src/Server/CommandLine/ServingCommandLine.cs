@@ -29,6 +29,7 @@ internal static class ServingCommandLine
     {
         ServeCommand.Create(),
         GenerateCommand.Create(),
+        EmbedCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

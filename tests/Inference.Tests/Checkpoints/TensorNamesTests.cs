@@ -1,0 +1,52 @@
+using Serving.Inference.Checkpoints;
+
+namespace Serving.Inference.Tests.Checkpoints;
+
+public sealed class TensorNamesTests
+{
+    [Theory]
+    [InlineData("token_embeddings.weight", "Embedding", -1, false)]
+    [InlineData("transformer.wte.weight", "Embedding", -1, false)]
+    [InlineData("model.embed_tokens.weight", "Embedding", -1, false)]
+    [InlineData("embedding.weight", "Embedding", -1, false)]
+    [InlineData("transformer_layers.0.self_attn.q_proj.weight", "Query", 0, false)]
+    [InlineData("module.layers.12.attention.wk.bias", "Key", 12, true)]
+    [InlineData("transformer.3.attn.W_v.weight", "Value", 3, false)]
+    [InlineData("transformer.h.3.attn.c_attn.bias", "FusedQueryKeyValue", 3, true)]
+    [InlineData("blocks.1.mha.in_proj_weight", "FusedQueryKeyValue", 1, false)]
+    [InlineData("blocks.1.mha.out_proj.weight", "AttentionOutput", 1, false)]
+    [InlineData("h.0.attn.c_proj.weight", "AttentionOutput", 0, false)]
+    [InlineData("h.0.mlp.c_proj.weight", "Down", 0, false)]
+    [InlineData("layers.0.ffn.net.0.weight", "Up", 0, false)]
+    [InlineData("transformer_layers.0.mlp.2.bias", "Down", 0, true)]
+    [InlineData("layers.7.ln1.weight", "AttentionNorm", 7, false)]
+    [InlineData("layers.7.ln_2.bias", "MlpNorm", 7, true)]
+    [InlineData("layers.7.post_attention_layernorm.weight", "MlpNorm", 7, false)]
+    [InlineData("model.norm.weight", "FinalNorm", -1, false)]
+    [InlineData("final_layernorm.bias", "FinalNorm", -1, true)]
+    [InlineData("lm_head.bias", "Head", -1, true)]
+    [InlineData("layers.0.self_attn.rotary_emb.inv_freq", "Buffer", -1, false)]
+    [InlineData("h.0.attn.bias", "Buffer", -1, false)]
+    [InlineData("layers.0.self_attn.causal_mask", "Buffer", -1, false)]
+    public void Classify_KnownSpelling_GivesItsRole(string name, string role, int layer, bool isBias)
+    {
+        TensorKey? key = TensorNames.Classify(name);
+        Assert.NotNull(key);
+        Assert.Equal((role, layer, isBias), (key.Value.Role.ToString(), key.Value.Layer, key.Value.IsBias));
+    }
+
+    [Theory]
+    [InlineData("layers.0.mlp.w3.weight")]
+    [InlineData("lm_head.weight\n")]
+    [InlineData("layers.99999.ln1.weight")]
+    [InlineData("a.b.lm_head.weight")]
+    [InlineData("")]
+    public void Classify_UnknownName_GivesNothing(string name) => Assert.Null(TensorNames.Classify(name));
+
+    [Theory]
+    [InlineData("experts.0.lm_head.weight", true)]
+    [InlineData("model1.lm_head.weight", true)]
+    [InlineData("lm_head_2.weight", true)]
+    [InlineData("model.layers.0.ln1.weight", false)]
+    public void IsExpert_OneOfSeveralInAFile_IsSeen(string name, bool expected) => Assert.Equal(expected, TensorNames.IsExpert(name));
+}

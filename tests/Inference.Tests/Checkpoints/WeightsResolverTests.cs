@@ -1,0 +1,141 @@
+using Serving.Inference.Checkpoints;
+
+namespace Serving.Inference.Tests.Checkpoints;
+
+public sealed class WeightsResolverTests
+{
+    private static readonly ModelConfig Config = new() { Path = "config.json", Heads = 2, ContextTokens = 8 };
+
+    [Fact]
+    public void Resolve_OnlyTensors_TakesSizesFromShapes()
+    {
+        TransformerWeights weights = WeightsResolver.Resolve(new ModelConfig { Path = "config.json" }, Tensors(width: 64).Values);
+        Assert.Equal((10, 64, 32, 1024, 1, 12), (weights.VocabularySize, weights.Width, weights.Heads, weights.ContextTokens, weights.Blocks.Count, weights.HiddenWidth));
+        Assert.Contains(weights.Notes, note => note.Contains("n_head"));
+        Assert.Contains(weights.Notes, note => note.Contains("block_size"));
+    }
+
+    [Fact]
+    public void Resolve_ConfigDisagrees_ShapesWinWithANote()
+    {
+        TransformerWeights weights = WeightsResolver.Resolve(Config with { Layers = 3, Width = 7, VocabularySize = 11 }, Tensors().Values);
+        Assert.Equal((10, 8, 1), (weights.VocabularySize, weights.Width, weights.Blocks.Count));
+        Assert.Equal(3, weights.Notes.Count);
+    }
+
+    [Theory]
+    [InlineData("lm_head.weight")]
+    [InlineData("layers.0.ln1.weight")]
+    [InlineData("layers.0.attn.q.weight")]
+    [InlineData("layers.0.attn.o.weight")]
+    [InlineData("layers.0.mlp.2.weight")]
+    [InlineData("wte.weight")]
+    public void Resolve_MissingTensor_IsRefused(string name)
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Remove(name);
+        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values));
+    }
+
+    [Theory]
+    [InlineData("layers.0.attn.q.weight", new long[] { 8, 4 })]
+    [InlineData("layers.0.mlp.0.weight", new long[] { 12 })]
+    [InlineData("layers.0.mlp.2.weight", new long[] { 12, 8 })]
+    [InlineData("layers.0.ln1.weight", new long[] { 8, 1 })]
+    [InlineData("layers.0.ln1.bias", new long[] { 9 })]
+    [InlineData("wte.weight", new long[] { 9, 8 })]
+    [InlineData("wte.weight", new long[] { 10, 3 })]
+    [InlineData("lm_head.weight", new long[] { 10 })]
+    [InlineData("lm_head.weight", new long[] { 0, 8 })]
+    public void Resolve_WrongShape_NamesTheTensor(string name, long[] shape)
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors[name] = Of(name, shape);
+        var e = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values));
+        Assert.Equal($"tensor '{name}'", e.Subject);
+    }
+
+    [Fact]
+    public void Resolve_HoleBetweenBlocks_IsRefused()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Add("x", Of("layers.5.ln1.weight", 8));
+        Assert.Contains("block 1", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message);
+    }
+
+    [Fact]
+    public void Resolve_TwoTensorsOfOneRole_NamesBoth()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Add("x", Of("model.lm_head.weight", 10, 8));
+        string message = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message;
+        Assert.Contains("model.lm_head.weight", message);
+        Assert.Contains("'lm_head.weight'", message);
+    }
+
+    [Fact]
+    public void Resolve_UnknownTensor_IsRefused()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Add("x", Of("layers.0.mlp.gate.weight", 12, 8));
+        Assert.Contains("mlp.gate", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message);
+    }
+
+    [Fact]
+    public void Resolve_SeveralExpertsInOneFile_SaysToSplitThem()
+    {
+        Tensor[] tensors = [Of("experts.0.lm_head.weight", 10, 8), Of("experts.1.lm_head.weight", 10, 8)];
+        Assert.Contains("ensembles.json", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors)).Remedy);
+    }
+
+    [Fact]
+    public void Resolve_IntegerWeights_AreRefused()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors["lm_head.weight"] = Tensor.InMemory("lm_head.weight", DType.I8, new byte[80], 10, 8);
+        Assert.Equal("I8", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Found);
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(8)]
+    public void Resolve_HeadsThatDoNotFit_AreRefused(int heads) =>
+        Assert.Equal("key 'n_head'", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { Heads = heads }, Tensors().Values)).Subject);
+
+    [Fact]
+    public void Resolve_NoTableButDigits_ReadsTokenBits()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Remove("wte.weight");
+        TransformerWeights weights = WeightsResolver.Resolve(Config with { InputWidth = 4 }, tensors.Values);
+        Assert.Equal(TableSource.TokenBits, weights.TableSource);
+        Assert.Equal([0, 1, 1, 0], weights.Table.Row(6).ToArray());
+        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { InputWidth = 2 }, tensors.Values));
+    }
+
+    [Fact]
+    public void Resolve_NormsWithoutBias_AreRmsUnlessConfigSaysOtherwise()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(Config, tensors.Values).Norm);
+        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { Norm = NormKind.Rms }, tensors.Values));
+        tensors.Remove("layers.0.ln1.bias");
+        Assert.Equal(NormKind.Rms, WeightsResolver.Resolve(Config, tensors.Values).Norm);
+        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(Config with { Norm = NormKind.Layer }, tensors.Values).Norm);
+    }
+
+    private static Dictionary<string, Tensor> Tensors(int width = 8)
+    {
+        Tensor[] tensors =
+        [
+            Of("wte.weight", 10, width), Of("lm_head.weight", 10, width), Of("layers.0.ln1.weight", width), Of("layers.0.ln1.bias", width),
+            Of("layers.0.ln2.weight", width), Of("layers.0.attn.q.weight", width, width), Of("layers.0.attn.k.weight", width, width),
+            Of("layers.0.attn.v.weight", width, width), Of("layers.0.attn.o.weight", width, width), Of("layers.0.mlp.0.weight", 12, width),
+            Of("layers.0.mlp.2.weight", width, 12), Of("layers.0.attn.inv_freq", 2),
+        ];
+        return tensors.ToDictionary(tensor => tensor.Name);
+    }
+
+    private static Tensor Of(string name, params long[] shape) =>
+        Tensor.InMemory(name, new float[shape.Aggregate(1L, (a, b) => a * b)], shape);
+}

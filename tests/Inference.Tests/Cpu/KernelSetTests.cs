@@ -1,0 +1,209 @@
+using System.Runtime.InteropServices;
+using Serving.Inference.Checkpoints;
+using Serving.Inference.Cpu;
+using Serving.Inference.Cpu.Kernels;
+
+namespace Serving.Inference.Tests.Cpu;
+
+/// <summary>Every kernel of every instruction set that the machine has, against its scalar twin: bit for bit.</summary>
+public sealed unsafe class KernelSetTests
+{
+    private readonly RandomModel _random = new(3, DType.F32);
+
+    public static TheoryData<string, int> SetsAndSizes(params int[] sizes)
+    {
+        var data = new TheoryData<string, int>();
+        foreach (KernelSet set in KernelSet.Available)
+        {
+            foreach (int size in sizes)
+                data.Add(set.Name, size);
+        }
+
+        return data;
+    }
+
+    public static TheoryData<string, int> Widths => SetsAndSizes(1, 15, 16, 17, 32, 72, 100);
+
+    public static TheoryData<string, int> HeadSizes => SetsAndSizes(2, 16, 24, 32, 64, 80, 128);
+
+    public static TheoryData<string, int> Tokens => SetsAndSizes(1, 2, 3, 15, 16, 17, 31, 64, 77);
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void MatrixProduct_AnyRows_EqualsItsTwin(string kernels, int inputs)
+    {
+        RequireFma();
+        foreach (bool isBf16 in (bool[])[false, true])
+        {
+            foreach (int rows in (int[])[1, 2, 3, 5, 6, 7, 13])
+                CheckProduct(Set(kernels), inputs, rows, outputs: 77, isBf16);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void LayerNorm_AnyWidth_EqualsItsTwin(string kernels, int width)
+    {
+        RequireFma();
+        (float[] x, float[] weight, float[] bias) = (_random.Values(width, 3), _random.Values(width, 1), _random.Values(width, 1));
+        var target = new float[128];
+        fixed (float* px = Padded(x, float.NaN), pw = Padded(weight), pb = Padded(bias), pt = target)
+            Set(kernels).LayerNorm(px, pw, pb, pt, width);
+        AssertSameBits(ScalarKernels.LayerNorm(x, weight, bias), target.AsSpan(0, width));
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void RmsNorm_AnyWidth_EqualsItsTwin(string kernels, int width)
+    {
+        RequireFma();
+        (float[] x, float[] weight) = (_random.Values(width, 3), _random.Values(width, 1));
+        var target = new float[128];
+        fixed (float* px = Padded(x, float.NaN), pw = Padded(weight), pt = target)
+            Set(kernels).RmsNorm(px, pw, pt, width);
+        AssertSameBits(ScalarKernels.RmsNorm(x, weight), target.AsSpan(0, width));
+    }
+
+    [Theory]
+    [MemberData(nameof(HeadSizes))]
+    public void Rotate_AnyHeadSize_EqualsItsTwin(string kernels, int size)
+    {
+        (float[] head, float[] cosines, float[] sines) = (_random.Values(size, 2), _random.Values(size, 1), _random.Values(size, 1));
+        float[] expected = ScalarKernels.Rotate(head, cosines, sines, 0.25f);
+        fixed (float* ph = head, pc = cosines, ps = sines)
+            Set(kernels).Rotate(ph, pc, ps, size, 0.25f);
+        AssertSameBits(expected, head);
+    }
+
+    [Theory]
+    [MemberData(nameof(Tokens))]
+    public void Attend_AnyLength_EqualsItsTwin(string kernels, int tokens)
+    {
+        RequireFma();
+        foreach (int size in (int[])[16, 24, 32, 64, 128])
+            CheckAttention(Set(kernels), tokens, size);
+    }
+
+    [Fact]
+    public void Finish_Gelu_IsCloseToTheExactFunction()
+    {
+        foreach (KernelSet set in KernelSet.Available)
+        {
+            for (float start = -12; start < 12; start += 0.5f)
+            {
+                float[] x = [.. Enumerable.Range(0, 64).Select(i => start + (i / 128f))];
+                var y = new float[64];
+                fixed (float* px = x, py = y)
+                    set.Finish(px, py, 64, Epilogue.Gelu);
+                for (int i = 0; i < 64; i++)
+                    Assert.Equal(Gelu(x[i]), y[i], 1e-6 * Math.Max(1, Math.Abs(x[i])));
+            }
+        }
+    }
+
+    [Fact]
+    public void Finish_AddAndPartialStore_TouchOnlyTheirValues()
+    {
+        foreach (KernelSet set in KernelSet.Available)
+        {
+            float[] x = _random.Values(64, 1), y = _random.Values(64, 1), before = [.. y];
+            fixed (float* px = x, py = y)
+            {
+                set.Finish(px, py, 64, Epilogue.Add);
+                AssertSameBits([.. before.Select((value, i) => x[i] + value)], y);
+                before = [.. y];
+                set.Finish(px, py, 5, Epilogue.Store);
+                AssertSameBits([.. x[..5], .. before[5..]], y);
+            }
+        }
+    }
+
+    [Fact]
+    public void Exp_OverItsRange_IsWithinTwoUnitsOfTheLastPlace()
+    {
+        for (float x = -87; x < 88; x += 0.0137f)
+            Assert.Equal(1, ScalarKernels.Exp(x) / Math.Exp(x), 3e-7);
+    }
+
+    private void CheckProduct(KernelSet set, int inputs, int rows, int outputs, bool isBf16)
+    {
+        float[] weights = _random.Values(outputs * inputs, 1), bias = _random.Values(outputs, 1), x = _random.Values(rows * inputs, 1);
+        if (isBf16)
+            weights = [.. weights.Select(value => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) & 0xFFFF0000))];
+        WorkerPool pool = WorkerPool.OfSize(2);
+        using PackedMatrix matrix = PackedMatrix.Pack(new LinearWeights(WeightTensor(weights, isBf16, outputs, inputs),
+            Tensor.InMemory("bias", bias, outputs)), pool);
+        using var product = new MatrixProduct(set, pool);
+        var y = new float[rows * outputs];
+        fixed (float* px = x, py = y)
+            product.Run(px, inputs, rows, matrix, py, outputs, Epilogue.Store);
+        float[][] matrixRows = [.. weights.Chunk(inputs)];
+        for (int row = 0; row < rows; row++)
+            AssertSameBits(ScalarKernels.Multiply(x[(row * inputs)..((row + 1) * inputs)], matrixRows, bias), y.AsSpan(row * outputs, outputs));
+    }
+
+    private void CheckAttention(KernelSet set, int tokens, int size)
+    {
+        int stride = Lanes.RoundUp(size), blocks = (tokens + 15) / 16;
+        float[][] keys = [.. Enumerable.Range(0, tokens).Select(_ => _random.Values(size, 1))];
+        float[][] values = [.. Enumerable.Range(0, tokens).Select(_ => _random.Values(size, 1))];
+        float[] query = _random.Values(size, 1), output = new float[stride], scores = new float[16 * blocks];
+        int[] table = [.. Enumerable.Range(0, blocks).Select(i => 2 * (blocks - 1 - i))];
+        using var store = new KvStore(1, 2 * blocks, 1, stride);
+        new Span<float>(store.Keys(0, 0), (int)(4 * blocks * store.BlockStride)).Fill(float.NaN);
+        for (int token = 0; token < tokens; token++)
+        {
+            fixed (float* key = Padded(keys[token]), value = Padded(values[token]))
+                store.Write(0, 0, table[token / 16], token % 16, key, value);
+        }
+
+        fixed (float* pq = query, po = output, ps = scores)
+        {
+            var task = new AttentionTask
+            {
+                Query = pq, Keys = store.Keys(0, 0), Values = store.Values(0, 0), BlockStride = store.BlockStride,
+                ValueStride = stride, HeadSize = size, Tokens = tokens, Scores = ps, Output = po,
+            };
+            set.Attend(task, table);
+        }
+
+        AssertSameBits(ScalarKernels.Attend(query, keys, values), output.AsSpan(0, size));
+    }
+
+    private static Tensor WeightTensor(float[] values, bool isBf16, int rows, int columns) => isBf16
+        ? Tensor.InMemory("weight", DType.BF16, MemoryMarshal.AsBytes<ushort>(
+            [.. values.Select(value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))]), rows, columns)
+        : Tensor.InMemory("weight", values, rows, columns);
+
+    private static float[] Padded(float[] values, float with = 0)
+    {
+        var padded = new float[Lanes.RoundUp(values.Length) + Lanes.Count];
+        padded.AsSpan().Fill(with);
+        values.CopyTo(padded, 0);
+        return padded;
+    }
+
+    // erf by its Taylor series, which converges everywhere.
+    private static double Gelu(double x)
+    {
+        double z = x / Math.Sqrt(2);
+        if (Math.Abs(z) > 5)
+            return Math.Max(x, 0);
+        double term = z, sum = z;
+        for (int n = 1; n < 200; n++)
+        {
+            term *= -z * z / n;
+            sum += term / ((2 * n) + 1);
+        }
+
+        return 0.5 * x * (1 + (2 / Math.Sqrt(Math.PI) * sum));
+    }
+
+    private static KernelSet Set(string name) => KernelSet.Available.Single(set => set.Name == name);
+
+    private static void RequireFma() =>
+        Assert.SkipUnless(System.Runtime.Intrinsics.X86.Fma.IsSupported || System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported, "No fused multiply-add here.");
+
+    private static void AssertSameBits(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual) =>
+        Assert.Equal(MemoryMarshal.Cast<float, uint>(expected).ToArray(), MemoryMarshal.Cast<float, uint>(actual).ToArray());
+}

@@ -1,0 +1,82 @@
+namespace Serving.Inference.Tests.Cpu;
+
+/// <summary>The scalar twins of the vector kernels: the same operations in the same order, one value at a time.</summary>
+internal static class ScalarKernels
+{
+    private const int Lanes = 16;
+
+    /// <summary>One chain over the inputs for every output; weights are [outputs, inputs].</summary>
+    public static float[] Multiply(float[] x, float[][] weights, float[] start) => [.. weights.Select((row, output) =>
+    {
+        float sum = start[output];
+        for (int i = 0; i < x.Length; i++)
+            sum = MathF.FusedMultiplyAdd(x[i], row[i], sum);
+        return sum;
+    })];
+
+    public static float[] LayerNorm(float[] x, float[] weight, float[] bias)
+    {
+        float mean = LaneSum(x, (sum, value) => sum + value) / x.Length;
+        float variance = LaneSum([.. x.Select(value => value - mean)], (sum, value) => MathF.FusedMultiplyAdd(value, value, sum)) / x.Length;
+        float inverse = 1 / MathF.Sqrt(variance + 1e-5f);
+        return [.. x.Select((value, i) => MathF.FusedMultiplyAdd((value - mean) * inverse, weight[i], bias[i]))];
+    }
+
+    public static float[] RmsNorm(float[] x, float[] weight)
+    {
+        float inverse = 1 / MathF.Sqrt((LaneSum(x, (sum, value) => MathF.FusedMultiplyAdd(value, value, sum)) / x.Length) + 1e-5f);
+        return [.. x.Select((value, i) => value * inverse * weight[i])];
+    }
+
+    public static float[] Rotate(float[] head, float[] cosines, float[] sines, float scale)
+    {
+        int half = head.Length / 2;
+        return [.. head.Select((value, i) => i < half
+            ? ((value * cosines[i]) - (head[i + half] * sines[i])) * scale
+            : ((value * cosines[i]) + (head[i - half] * sines[i])) * scale)];
+    }
+
+    /// <summary>Attention of one query; keys and values are [tokens][size].</summary>
+    public static float[] Attend(float[] query, float[][] keys, float[][] values)
+    {
+        float[] scores = [.. keys.Select(key => Multiply(query, [key], [0])[0])];
+        float largest = scores.Max();
+        float[] weights = [.. scores.Select(score => Exp(score - largest))];
+        float scale = 1 / LaneSum(weights, (sum, value) => sum + value);
+        return [.. Enumerable.Range(0, query.Length).Select(i =>
+        {
+            var sums = new float[4];
+            for (int token = 0; token < keys.Length; token++)
+                sums[token % 4] = MathF.FusedMultiplyAdd(weights[token], values[token][i], sums[token % 4]);
+            return ((sums[0] + sums[1]) + (sums[2] + sums[3])) * scale;
+        })];
+    }
+
+    public static float Exp(float x)
+    {
+        x = Math.Clamp(x, -87.3f, 88f);
+        float n = MathF.Round(x * 1.44269504f, MidpointRounding.ToEven);
+        float r = MathF.FusedMultiplyAdd(n, -0.693359375f, x);
+        r = MathF.FusedMultiplyAdd(n, 2.12194440e-4f, r);
+        float p = 1.9875691500e-4f;
+        foreach (float c in (float[])[1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f])
+            p = MathF.FusedMultiplyAdd(p, r, c);
+        p = MathF.FusedMultiplyAdd(p, r * r, r + 1);
+        return p * BitConverter.Int32BitsToSingle(((int)n + 127) << 23);
+    }
+
+    // Sixteen chains side by side, then halves onto halves.
+    private static float LaneSum(float[] values, Func<float, float, float> add)
+    {
+        var lanes = new float[Lanes];
+        for (int i = 0; i < values.Length; i++)
+            lanes[i % Lanes] = add(lanes[i % Lanes], values[i]);
+        for (int half = Lanes / 2; half >= 1; half /= 2)
+        {
+            for (int i = 0; i < half; i++)
+                lanes[i] += lanes[i + half];
+        }
+
+        return lanes[0];
+    }
+}
