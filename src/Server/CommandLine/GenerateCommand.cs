@@ -36,13 +36,19 @@ internal static class GenerateCommand
         DefaultValueFactory = _ => DefaultTemperature,
     };
 
-    private static readonly Option<double?> _topP = new("--top-p") { Description = "Above 0, up to 1: keep the smallest set of likely tokens that reaches this." };
+    private static readonly Option<double?> _topP = new("--top-p")
+    {
+        Description = "Above 0, up to 1: keep the smallest set of likely tokens that reaches this.",
+    };
 
     private static readonly Option<int?> _topK = new("--top-k") { Description = "Keep this many of the most likely tokens." };
 
     private static readonly Option<long?> _seed = new("--seed") { Description = "The same seed gives the same text." };
 
-    private static readonly Option<string[]> _stop = new("--stop") { Description = "A text that ends generation; may be given several times." };
+    private static readonly Option<string[]> _stop = new("--stop")
+    {
+        Description = "A text that ends generation; may be given several times.",
+    };
 
     private static readonly Option<bool> _echo = new("--echo") { Description = "Begin the output with the prompt." };
 
@@ -66,7 +72,8 @@ internal static class GenerateCommand
         ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
         string id = parsed.GetValue(_model) ?? catalog.Ids.First();
         string prompt = await ReadPromptAsync(parsed.GetValue(_prompt), cancellationToken);
-        var session = new GenerateSession(Console.Out, Console.Error, ShowTimings: parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected);
+        bool showTimings = parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected;
+        var session = new GenerateSession(Console.Out, Console.Error, showTimings);
         using var interruption = Interruption.Link(cancellationToken);
         await session.RunAsync(catalog, id, RequestOf(parsed, prompt), parsed.GetValue(_maxTokens), interruption.Token);
         return ExitCode.Ok;
