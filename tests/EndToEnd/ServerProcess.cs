@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Serving.Server.Hosting;
 
@@ -8,7 +9,7 @@ namespace Serving.EndToEnd;
 /// <summary>The server as its users start it: a process of its own, on a free port.</summary>
 internal sealed class ServerProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _log = [];
@@ -30,8 +31,8 @@ internal sealed class ServerProcess : IAsyncDisposable
         ServerProcess server = Launch(["serve", "--models", models, "--urls", "http://127.0.0.1:0", .. arguments]);
         server.Client = new HttpClient(new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero })
         {
-            BaseAddress = await server._address.Task.WaitAsync(Patience),
-            Timeout = Patience,
+            BaseAddress = await server._address.Task.WaitAsync(_patience),
+            Timeout = _patience,
         };
         await UntilAsync(async () => (await server.Client.GetAsync("/health/ready")).IsSuccessStatusCode);
         return server;
@@ -49,13 +50,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Starts the program without waiting for anything.</summary>
     public static ServerProcess Launch(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(ServerApplication).Assembly.Location, .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            RedirectStandardInput = true,
-        };
-        var server = new ServerProcess(new Process { StartInfo = start });
+        var server = new ServerProcess(new Process { StartInfo = StartInfo(arguments) });
         server._process.OutputDataReceived += (_, line) => server.Read(line.Data);
         server._process.ErrorDataReceived += (_, line) => Enqueue(server._errors, line.Data);
         server._process.Start();
@@ -64,17 +59,29 @@ internal sealed class ServerProcess : IAsyncDisposable
         return server;
     }
 
+    /// <summary>How the program is started.</summary>
+    public static ProcessStartInfo StartInfo(params string[] arguments) =>
+        new("dotnet", [typeof(ServerApplication).Assembly.Location, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+
     /// <summary>Sends a signal, as <c>INT</c>.</summary>
-    public async Task SignalAsync(string name)
+    public Task SignalAsync(string name) => SignalAsync(_process, name);
+
+    /// <summary>Sends a signal to any process.</summary>
+    public static async Task SignalAsync(Process process, string name)
     {
-        using Process kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using Process kill = Process.Start("kill", [$"-{name}", process.Id.ToString(CultureInfo.InvariantCulture)]);
         await kill.WaitForExitAsync();
     }
 
     /// <summary>Waits for the end of the program and of its output.</summary>
     public async Task<int> WaitForExitAsync()
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(_patience);
         await _process.WaitForExitAsync(patience.Token);
         return _process.ExitCode;
     }
@@ -82,7 +89,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Waits until a condition holds.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(_patience);
         while (!await condition())
             await Task.Delay(5, patience.Token);
     }

@@ -6,12 +6,12 @@ using Serilog.Formatting.Json;
 
 namespace Serving.Server.Logging;
 
-/// <summary>One JSON object a line: <c>@t</c> time, <c>@l</c> level, <c>@m</c> message, <c>@mt</c> its template, <c>@x</c> exception, <c>@tr</c> and
-/// <c>@sp</c> trace and span, then the properties.</summary>
+/// <summary>One JSON object a line: <c>@t</c> time, <c>@l</c> level, <c>@m</c> message, <c>@mt</c> its template, <c>@x</c>
+/// exception, <c>@tr</c> and <c>@sp</c> trace and span, then the properties.</summary>
 internal sealed class CompactJsonFormatter : ITextFormatter
 {
-    private static readonly JsonValueFormatter Values = new(typeTagName: null);
-    private static readonly MessageTemplateTextFormatter Message = new("{Message:lj}", CultureInfo.InvariantCulture);
+    private static readonly JsonValueFormatter _values = new(typeTagName: null);
+    private static readonly MessageTemplateTextFormatter _message = new("{Message:lj}", CultureInfo.InvariantCulture);
 
     public void Format(LogEvent logEvent, TextWriter output)
     {
@@ -27,7 +27,7 @@ internal sealed class CompactJsonFormatter : ITextFormatter
         foreach ((string name, LogEventPropertyValue value) in logEvent.Properties)
         {
             WriteName(name, output);
-            Values.Format(value, output);
+            _values.Format(value, output);
         }
         output.WriteLine('}');
     }
@@ -35,7 +35,7 @@ internal sealed class CompactJsonFormatter : ITextFormatter
     private static string Rendered(LogEvent logEvent)
     {
         using var text = new StringWriter(CultureInfo.InvariantCulture);
-        Message.Format(logEvent, text);
+        _message.Format(logEvent, text);
         return text.ToString();
     }
 

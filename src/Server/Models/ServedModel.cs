@@ -10,8 +10,8 @@ namespace Serving.Server.Models;
 internal sealed class ServedModel : IAsyncDisposable
 {
     // An idle loop beats once a second, a busy one before each forward pass.
-    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(30);
-    private static readonly string[] UsualEndTokens = ["</s>", "<|endoftext|>"];
+    private static readonly TimeSpan _longestSilence = TimeSpan.FromSeconds(30);
+    private static readonly string[] _usualEndTokens = ["</s>", "<|endoftext|>"];
 
     private readonly IBackend _backend;
 
@@ -44,7 +44,7 @@ internal sealed class ServedModel : IAsyncDisposable
     public required string Fingerprint { get; init; }
 
     /// <summary>Whether the engine's loop gives signs of life.</summary>
-    public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
+    public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < _longestSilence;
 
     /// <summary>Reads a model's files and starts its engine.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
@@ -53,6 +53,7 @@ internal sealed class ServedModel : IAsyncDisposable
     {
         using LoadedModel model = LoadedModel.Load(root, folder);
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
+        CheckVocabulary(model, tokenizer);
         var backend = new CpuBackend(model.Weights);
         return new ServedModel(folder.Id, backend, tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
@@ -68,9 +69,19 @@ internal sealed class ServedModel : IAsyncDisposable
         _backend.Dispose();
     }
 
+    // A token without a row of the table would be a fault of every request that holds it.
+    private static void CheckVocabulary(LoadedModel model, Tokenizer tokenizer)
+    {
+        if (tokenizer.VocabularySize > model.Weights.VocabularySize)
+        {
+            throw new CheckpointException(model.TokenizerPath, "vocabulary", $"at most the model's {model.Weights.VocabularySize} tokens",
+                $"{tokenizer.VocabularySize}", "Use the tokenizer that the model was trained with.");
+        }
+    }
+
     private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
     {
-        IEnumerable<string> names = config.EndToken is { } named ? [named] : UsualEndTokens;
+        IEnumerable<string> names = config.EndToken is { } named ? [named] : _usualEndTokens;
         return [.. names.Select(tokenizer.FindId).OfType<int>()];
     }
 }
