@@ -5,12 +5,12 @@ namespace Serving.EndToEnd;
 
 public sealed class CommandLineTests
 {
-    private static readonly string _checkpoints = TestData.Path("checkpoints");
+    private static readonly string Checkpoints = TestData.Path("checkpoints");
 
     [Fact]
     public async Task Generate_SameSeed_WritesTheSameTextAndNothingElse()
     {
-        string[] arguments = ["generate", "--models", _checkpoints, "--model", "plain", "--seed", "3", "--max-tokens", "12", "--echo", "Hello"];
+        string[] arguments = ["generate", "--models", Checkpoints, "--model", "plain", "--seed", "3", "--max-tokens", "12", "--echo", "Hello"];
         (int exitCode, string text, string errors) = await ServerProcess.RunAsync(arguments);
         Assert.Equal(0, exitCode);
         Assert.Equal("", errors);
@@ -22,7 +22,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Generate_UnknownModel_Exits4AndListsTheOthers()
     {
-        (int exitCode, string output, string errors) = await ServerProcess.RunAsync("generate", "--models", _checkpoints, "--model", "nobody", "x");
+        (int exitCode, string output, string errors) = await ServerProcess.RunAsync("generate", "--models", Checkpoints, "--model", "nobody", "x");
         Assert.Equal(4, exitCode);
         Assert.Equal("", output);
         Assert.Contains("plain", errors);
@@ -67,8 +67,8 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Serve_AddressInUse_Exits5()
     {
-        await using ServerProcess first = await ServerProcess.StartAsync(_checkpoints);
-        (int exitCode, _, string errors) = await ServerProcess.RunAsync("serve", "--models", _checkpoints, "--urls", first.Client.BaseAddress!.ToString());
+        await using ServerProcess first = await ServerProcess.StartAsync(Checkpoints);
+        (int exitCode, _, string errors) = await ServerProcess.RunAsync("serve", "--models", Checkpoints, "--urls", first.Client.BaseAddress!.ToString());
         Assert.Equal(5, exitCode);
         AssertThreeLines(errors);
     }

@@ -9,12 +9,12 @@ public sealed class ServeTests
 {
     private const string Golden = """{"model":"plain","prompt":"Hello","max_tokens":20,"temperature":0,"ignore_eos":true}""";
 
-    private static readonly string _checkpoints = TestData.Path("checkpoints");
+    private static readonly string Checkpoints = TestData.Path("checkpoints");
 
     [Fact]
     public async Task Serve_BadRequests_LeaveItServing()
     {
-        await using ServerProcess server = await ServerProcess.StartAsync(_checkpoints);
+        await using ServerProcess server = await ServerProcess.StartAsync(Checkpoints);
         string before = await TextOfAsync(server, Golden);
         (string Body, int Status, string Code)[] bad =
         [
@@ -38,7 +38,7 @@ public sealed class ServeTests
     [Fact]
     public async Task Serve_Streamed_EqualsTheWhole()
     {
-        await using ServerProcess server = await ServerProcess.StartAsync(_checkpoints);
+        await using ServerProcess server = await ServerProcess.StartAsync(Checkpoints);
         string body = """{"model":"sharded","prompt":"Hello","max_tokens":30,"temperature":1.2,"seed":11,"ignore_eos":true""";
         using HttpResponseMessage response = await PostAsync(server, body + ",\"stream\":true}");
         string[] events = (await response.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
@@ -52,7 +52,7 @@ public sealed class ServeTests
     public async Task Serve_ClientsLeaveEarly_FreesTheirSlots()
     {
         await using ServerProcess server = await ServerProcess.StartAsync(
-            _checkpoints, "--Serving:Batch:MaxRunning=1", "--Serving:Queue:MaxRequests=4");
+            Checkpoints, "--Serving:Batch:MaxRunning=1", "--Serving:Queue:MaxRequests=4");
         string before = await TextOfAsync(server, Golden);
         for (int i = 0; i < 20; i++)
         {
@@ -93,7 +93,7 @@ public sealed class ServeTests
     [InlineData("TERM")]
     public async Task Serve_Signal_EndsCleanly(string signal)
     {
-        await using ServerProcess server = await ServerProcess.StartAsync(_checkpoints);
+        await using ServerProcess server = await ServerProcess.StartAsync(Checkpoints);
         await TextOfAsync(server, Golden);
         await server.SignalAsync(signal);
         Assert.Equal(0, await server.WaitForExitAsync());
@@ -104,7 +104,7 @@ public sealed class ServeTests
     [Fact]
     public async Task Serve_EachRequest_IsOneLineOfTheLogWithoutItsText()
     {
-        await using ServerProcess server = await ServerProcess.StartAsync(_checkpoints);
+        await using ServerProcess server = await ServerProcess.StartAsync(Checkpoints);
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = Json(Golden) };
         request.Headers.Add("x-request-id", "my-request:1");
         using HttpResponseMessage response = await server.Client.SendAsync(request);

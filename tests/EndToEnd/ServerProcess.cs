@@ -9,7 +9,7 @@ namespace Serving.EndToEnd;
 /// <summary>The server as its users start it: a process of its own, on a free port.</summary>
 internal sealed class ServerProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _log = [];
@@ -31,8 +31,8 @@ internal sealed class ServerProcess : IAsyncDisposable
         ServerProcess server = Launch(["serve", "--models", models, "--urls", "http://127.0.0.1:0", .. arguments]);
         server.Client = new HttpClient(new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero })
         {
-            BaseAddress = await server._address.Task.WaitAsync(_patience),
-            Timeout = _patience,
+            BaseAddress = await server._address.Task.WaitAsync(Patience),
+            Timeout = Patience,
         };
         await UntilAsync(async () => (await server.Client.GetAsync("/health/ready")).IsSuccessStatusCode);
         return server;
@@ -81,7 +81,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Waits for the end of the program and of its output.</summary>
     public async Task<int> WaitForExitAsync()
     {
-        using var patience = new CancellationTokenSource(_patience);
+        using var patience = new CancellationTokenSource(Patience);
         await _process.WaitForExitAsync(patience.Token);
         return _process.ExitCode;
     }
@@ -89,7 +89,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Waits until a condition holds.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        using var patience = new CancellationTokenSource(_patience);
+        using var patience = new CancellationTokenSource(Patience);
         while (!await condition())
             await Task.Delay(5, patience.Token);
     }

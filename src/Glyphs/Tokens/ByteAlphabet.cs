@@ -15,10 +15,10 @@ internal static class ByteAlphabet
     private const char FirstSubstitute = '\u0100';
     private const string Escape = "\\x";
 
-    private static readonly char[] _characters = MakeCharacters();
-    private static readonly short[] _bytes = Invert(_characters);
+    private static readonly char[] Characters = MakeCharacters();
+    private static readonly short[] Bytes = Invert(Characters);
 
-    public static char Character(byte value) => _characters[value];
+    public static char Character(byte value) => Characters[value];
 
     /// <summary>Writes the bytes that a token of the vocabulary spells. A token with any other character, which only an added
     /// token can have, is its own UTF-8.</summary>
@@ -27,7 +27,7 @@ internal static class ByteAlphabet
         Span<byte> bytes = output.GetSpan(token.Length);
         for (int i = 0; i < token.Length; i++)
         {
-            short value = token[i] < _bytes.Length ? _bytes[token[i]] : (short)-1;
+            short value = token[i] < Bytes.Length ? Bytes[token[i]] : (short)-1;
             if (value < 0)
             {
                 Encoding.UTF8.GetBytes(token, output);

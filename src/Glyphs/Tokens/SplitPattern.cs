@@ -17,8 +17,8 @@ internal sealed class SplitPattern
     /// <summary>Constructs that .NET reads, but not as the library does that the patterns are written for.</summary>
     private const string Ambiguous = @"\\[wWbBhHRXKGyYZ]|&&|\[\[|-\[|\[:|\$|(?<!\[)\^|\(\?[a-z]*[mxn]";
 
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(5);
-    private static readonly char[] _ofCategory = MakeCategories();
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly char[] OfCategory = MakeCategories();
 
     private readonly Regex _regex;
 
@@ -77,7 +77,7 @@ internal sealed class SplitPattern
     {
         int length = 0;
         foreach (Rune codePoint in text.EnumerateRunes())
-            shadow[length++] = codePoint.IsBmp ? (char)codePoint.Value : _ofCategory[(int)Rune.GetUnicodeCategory(codePoint)];
+            shadow[length++] = codePoint.IsBmp ? (char)codePoint.Value : OfCategory[(int)Rune.GetUnicodeCategory(codePoint)];
         return length;
     }
 
@@ -89,7 +89,7 @@ internal sealed class SplitPattern
         }
         catch (NotSupportedException)
         {
-            return new(pattern, RegexOptions.CultureInvariant | RegexOptions.Compiled, _patience);
+            return new(pattern, RegexOptions.CultureInvariant | RegexOptions.Compiled, Patience);
         }
     }
 

@@ -7,7 +7,7 @@ namespace Serving.Inference.Checkpoints;
 internal static class JsonFile
 {
     private const int MaxBytes = 64 << 20;
-    private static readonly JsonDocumentOptions _strict = new() { AllowDuplicateProperties = false, MaxDepth = 32 };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 32 };
 
     /// <summary>Reads an object.</summary>
     public static JsonDocument Read(string path)
@@ -19,7 +19,7 @@ internal static class JsonFile
             throw new CheckpointException(path, "file", "UTF-8", "invalid bytes");
         try
         {
-            var document = JsonDocument.Parse(bytes, _strict);
+            var document = JsonDocument.Parse(bytes, Strict);
             DecodeStrings(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? document

@@ -13,14 +13,14 @@ internal static partial class TensorNames
     private const string Start = @"^((model|transformer|module)\.)?";
     private const string Kind = @"[._](?<kind>weight|bias)\z";
 
-    private static readonly (Regex Pattern, TensorRole Role)[] _outside =
+    private static readonly (Regex Pattern, TensorRole Role)[] Outside =
     [
         (Embedding(), TensorRole.Embedding),
         (FinalNorm(), TensorRole.FinalNorm),
         (Head(), TensorRole.Head),
     ];
 
-    private static readonly (Regex Pattern, TensorRole Role)[] _inside =
+    private static readonly (Regex Pattern, TensorRole Role)[] Inside =
     [
         (Query(), TensorRole.Query),
         (Key(), TensorRole.Key),
@@ -43,8 +43,8 @@ internal static partial class TensorNames
             return new TensorKey(TensorRole.Buffer);
         Match block = Block().Match(name);
         return block.Success
-            ? First(_inside, block.Groups["rest"].Value, int.Parse(block.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture))
-            : First(_outside, name, -1);
+            ? First(Inside, block.Groups["rest"].Value, int.Parse(block.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture))
+            : First(Outside, name, -1);
     }
 
     private static TensorKey? First((Regex Pattern, TensorRole Role)[] patterns, string name, int layer)

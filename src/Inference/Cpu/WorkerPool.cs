@@ -12,8 +12,8 @@ namespace Serving.Inference.Cpu;
 /// live as long as the process.</remarks>
 internal sealed class WorkerPool
 {
-    private static readonly long _spinTicks = Stopwatch.Frequency / 20_000;
-    private static readonly Dictionary<int, WorkerPool> _pools = [];
+    private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;
+    private static readonly Dictionary<int, WorkerPool> Pools = [];
 
     private readonly object _sleep = new();
     private int _sleeping;
@@ -40,10 +40,10 @@ internal sealed class WorkerPool
     public static WorkerPool OfSize(int threads)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads);
-        lock (_pools)
+        lock (Pools)
         {
-            if (!_pools.TryGetValue(threads, out WorkerPool? pool))
-                _pools.Add(threads, pool = new WorkerPool(threads));
+            if (!Pools.TryGetValue(threads, out WorkerPool? pool))
+                Pools.Add(threads, pool = new WorkerPool(threads));
             return pool;
         }
     }
@@ -88,7 +88,7 @@ internal sealed class WorkerPool
     {
         while (true)
         {
-            long end = Stopwatch.GetTimestamp() + _spinTicks;
+            long end = Stopwatch.GetTimestamp() + SpinTicks;
             while (Volatile.Read(ref _left) <= 0 && Stopwatch.GetTimestamp() < end)
                 Thread.SpinWait(8);
             if (Volatile.Read(ref _left) <= 0)

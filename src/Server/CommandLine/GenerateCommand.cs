@@ -11,46 +11,46 @@ internal static class GenerateCommand
     private const int DefaultMaxTokens = 200;
     private const double DefaultTemperature = 0.8;
 
-    private static readonly Argument<string?> _prompt = new("prompt")
+    private static readonly Argument<string?> Prompt = new("prompt")
     {
         Description = "The text to continue. Left out, or -: read from standard input.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<string?> _model = new("--model")
+    private static readonly Option<string?> Model = new("--model")
     {
         Description = "The model's id. Default: the first one of the folder.",
         HelpName = "ID",
     };
 
-    private static readonly Option<int> _maxTokens = new("--max-tokens")
+    private static readonly Option<int> MaxTokens = new("--max-tokens")
     {
         Description = "The most tokens to generate; less where the context ends.",
         DefaultValueFactory = _ => DefaultMaxTokens,
         Validators = { AtLeastOne },
     };
 
-    private static readonly Option<double> _temperature = new("--temperature")
+    private static readonly Option<double> Temperature = new("--temperature")
     {
         Description = "0 to 2; 0 always picks the most likely token.",
         DefaultValueFactory = _ => DefaultTemperature,
     };
 
-    private static readonly Option<double?> _topP = new("--top-p")
+    private static readonly Option<double?> TopP = new("--top-p")
     {
         Description = "Above 0, up to 1: keep the smallest set of likely tokens that reaches this.",
     };
 
-    private static readonly Option<int?> _topK = new("--top-k") { Description = "Keep this many of the most likely tokens." };
+    private static readonly Option<int?> TopK = new("--top-k") { Description = "Keep this many of the most likely tokens." };
 
-    private static readonly Option<long?> _seed = new("--seed") { Description = "The same seed gives the same text." };
+    private static readonly Option<long?> Seed = new("--seed") { Description = "The same seed gives the same text." };
 
-    private static readonly Option<string[]> _stop = new("--stop")
+    private static readonly Option<string[]> Stop = new("--stop")
     {
         Description = "A text that ends generation; may be given several times.",
     };
 
-    private static readonly Option<bool> _echo = new("--echo") { Description = "Begin the output with the prompt." };
+    private static readonly Option<bool> Echo = new("--echo") { Description = "Begin the output with the prompt." };
 
     public static Command Create()
     {
@@ -61,7 +61,7 @@ internal static class GenerateCommand
               generate --model glyph-ru "В начале"
             """)
         {
-            _prompt, _model, _maxTokens, _temperature, _topP, _topK, _seed, _stop, _echo, CommonOptions.Models, CommonOptions.Verbose,
+            Prompt, Model, MaxTokens, Temperature, TopP, TopK, Seed, Stop, Echo, CommonOptions.Models, CommonOptions.Verbose,
         };
         command.SetAction(RunAsync);
         return command;
@@ -70,12 +70,12 @@ internal static class GenerateCommand
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
-        string id = parsed.GetValue(_model) ?? catalog.Ids.First();
-        string prompt = await ReadPromptAsync(parsed.GetValue(_prompt), cancellationToken);
+        string id = parsed.GetValue(Model) ?? catalog.Ids.First();
+        string prompt = await ReadPromptAsync(parsed.GetValue(Prompt), cancellationToken);
         bool showTimings = parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected;
         var session = new GenerateSession(Console.Out, Console.Error, showTimings);
         using var interruption = Interruption.Link(cancellationToken);
-        await session.RunAsync(catalog, id, RequestOf(parsed, prompt), parsed.GetValue(_maxTokens), interruption.Token);
+        await session.RunAsync(catalog, id, RequestOf(parsed, prompt), parsed.GetValue(MaxTokens), interruption.Token);
         return ExitCode.Ok;
     }
 
@@ -88,12 +88,12 @@ internal static class GenerateCommand
     private static CompletionRequest RequestOf(ParseResult parsed, string prompt) => new()
     {
         Prompt = new CompletionPrompt([new CompletionPrompt.Item(prompt, null)], IsList: false),
-        Temperature = parsed.GetValue(_temperature),
-        TopP = parsed.GetValue(_topP),
-        TopK = parsed.GetValue(_topK),
-        Seed = parsed.GetValue(_seed),
-        Stop = parsed.GetValue(_stop) is { Length: > 0 } texts ? new StopTexts(texts) : null,
-        Echo = parsed.GetValue(_echo),
+        Temperature = parsed.GetValue(Temperature),
+        TopP = parsed.GetValue(TopP),
+        TopK = parsed.GetValue(TopK),
+        Seed = parsed.GetValue(Seed),
+        Stop = parsed.GetValue(Stop) is { Length: > 0 } texts ? new StopTexts(texts) : null,
+        Echo = parsed.GetValue(Echo),
     };
 
     private static async Task<string> ReadPromptAsync(string? given, CancellationToken cancellationToken)

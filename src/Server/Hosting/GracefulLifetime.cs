@@ -12,7 +12,7 @@ internal sealed class GracefulLifetime(
     : IHostLifetime, IDisposable
 {
     // For handlers that were told to end to say so and leave.
-    private static readonly TimeSpan _lastWords = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(2);
 
     private readonly List<PosixSignalRegistration> _signals = [];
     private int _received;
@@ -49,7 +49,7 @@ internal sealed class GracefulLifetime(
         {
             logger.LogWarning("{InFlight} requests are ended before they finished", drain.InFlight);
             drain.Force();
-            await Task.WhenAny(drain.Idle, Task.Delay(_lastWords, CancellationToken.None));
+            await Task.WhenAny(drain.Idle, Task.Delay(LastWords, CancellationToken.None));
         }
         host.StopApplication();
     }

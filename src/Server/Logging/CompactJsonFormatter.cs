@@ -10,8 +10,8 @@ namespace Serving.Server.Logging;
 /// exception, <c>@tr</c> and <c>@sp</c> trace and span, then the properties.</summary>
 internal sealed class CompactJsonFormatter : ITextFormatter
 {
-    private static readonly JsonValueFormatter _values = new(typeTagName: null);
-    private static readonly MessageTemplateTextFormatter _message = new("{Message:lj}", CultureInfo.InvariantCulture);
+    private static readonly JsonValueFormatter Values = new(typeTagName: null);
+    private static readonly MessageTemplateTextFormatter Message = new("{Message:lj}", CultureInfo.InvariantCulture);
 
     public void Format(LogEvent logEvent, TextWriter output)
     {
@@ -27,7 +27,7 @@ internal sealed class CompactJsonFormatter : ITextFormatter
         foreach ((string name, LogEventPropertyValue value) in logEvent.Properties)
         {
             WriteName(name, output);
-            _values.Format(value, output);
+            Values.Format(value, output);
         }
         output.WriteLine('}');
     }
@@ -35,7 +35,7 @@ internal sealed class CompactJsonFormatter : ITextFormatter
     private static string Rendered(LogEvent logEvent)
     {
         using var text = new StringWriter(CultureInfo.InvariantCulture);
-        _message.Format(logEvent, text);
+        Message.Format(logEvent, text);
         return text.ToString();
     }
 

@@ -10,8 +10,8 @@ namespace Serving.Server.Models;
 internal sealed class ServedModel : IAsyncDisposable
 {
     // An idle loop beats once a second, a busy one before each forward pass.
-    private static readonly TimeSpan _longestSilence = TimeSpan.FromSeconds(30);
-    private static readonly string[] _usualEndTokens = ["</s>", "<|endoftext|>"];
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(30);
+    private static readonly string[] UsualEndTokens = ["</s>", "<|endoftext|>"];
 
     private readonly IBackend _backend;
 
@@ -44,7 +44,7 @@ internal sealed class ServedModel : IAsyncDisposable
     public required string Fingerprint { get; init; }
 
     /// <summary>Whether the engine's loop gives signs of life.</summary>
-    public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < _longestSilence;
+    public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
 
     /// <summary>Reads a model's files and starts its engine.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
@@ -81,7 +81,7 @@ internal sealed class ServedModel : IAsyncDisposable
 
     private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
     {
-        IEnumerable<string> names = config.EndToken is { } named ? [named] : _usualEndTokens;
+        IEnumerable<string> names = config.EndToken is { } named ? [named] : UsualEndTokens;
         return [.. names.Select(tokenizer.FindId).OfType<int>()];
     }
 }

@@ -7,11 +7,11 @@ namespace Serving.Glyphs.Tests.Tokens;
 /// <summary>Against ids that the Hugging Face library made; the note in the file says how.</summary>
 public sealed class CharactersTests
 {
-    private static readonly JsonArray _tokenizers =
+    private static readonly JsonArray Tokenizers =
         JsonNode.Parse(File.ReadAllText(TestData.Path("tokenizers", "characters.json")))!["tokenizers"]!.AsArray();
 
     public static IEnumerable<TheoryDataRow<string>> Names =>
-        _tokenizers.Select(tokenizer => new TheoryDataRow<string>(tokenizer!["name"]!.GetValue<string>()));
+        Tokenizers.Select(tokenizer => new TheoryDataRow<string>(tokenizer!["name"]!.GetValue<string>()));
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -40,7 +40,7 @@ public sealed class CharactersTests
 
     private static (Tokenizer Tokenizer, JsonArray Cases) Load(string name)
     {
-        JsonNode found = _tokenizers.Single(tokenizer => tokenizer!["name"]!.GetValue<string>() == name)!;
+        JsonNode found = Tokenizers.Single(tokenizer => tokenizer!["name"]!.GetValue<string>() == name)!;
         return (TokenizerJson.Load(found["tokenizer"]!), found["cases"]!.AsArray());
     }
 

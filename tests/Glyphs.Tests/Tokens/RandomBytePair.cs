@@ -3,14 +3,14 @@ namespace Serving.Glyphs.Tests.Tokens;
 /// <summary>A random vocabulary and random merges over few symbols, so that merges meet and compete everywhere.</summary>
 internal sealed class RandomBytePair
 {
-    private static readonly string[] _symbols = ["a", "b", "c", " ", "\u0301", "你", "😀"];
+    private static readonly string[] Symbols = ["a", "b", "c", " ", "\u0301", "你", "😀"];
 
-    /// <summary>_symbols of texts; the last two are in no vocabulary.</summary>
-    private static readonly string[] _textSymbols = [.. _symbols, "z", "𝒳"];
+    /// <summary>Symbols of texts; the last two are in no vocabulary.</summary>
+    private static readonly string[] TextSymbols = [.. Symbols, "z", "𝒳"];
 
     public RandomBytePair(Random random, bool mergeUnknown = false)
     {
-        string[] alphabet = _symbols[..random.Next(1, _symbols.Length + 1)];
+        string[] alphabet = Symbols[..random.Next(1, Symbols.Length + 1)];
         List<string> tokens = ["<u>", .. alphabet];
         for (int wanted = random.Next(1, 30), tries = 0; tokens.Count < wanted + alphabet.Length && tries < 200; tries++)
         {
@@ -29,7 +29,7 @@ internal sealed class RandomBytePair
     public IReadOnlyList<(string Left, string Right)> Merges { get; }
 
     public static string Text(Random random, int symbols) =>
-        string.Concat(Enumerable.Range(0, symbols).Select(_ => _textSymbols[random.Next(random.Next(1, _textSymbols.Length + 1))]));
+        string.Concat(Enumerable.Range(0, symbols).Select(_ => TextSymbols[random.Next(random.Next(1, TextSymbols.Length + 1))]));
 
     private static string Pick(Random random, List<string> tokens, bool mergeUnknown) =>
         tokens[random.Next(mergeUnknown ? 0 : 1, tokens.Count)];

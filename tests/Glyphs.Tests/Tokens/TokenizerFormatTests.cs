@@ -6,7 +6,7 @@ namespace Serving.Glyphs.Tests.Tokens;
 
 public sealed class TokenizerFormatTests
 {
-    private static readonly string[] _fragments = ["\\ud800", "null", "[", "{}", "-1", "\"", "a b", "true", "1e400", "\\"];
+    private static readonly string[] Fragments = ["\\ud800", "null", "[", "{}", "-1", "\"", "a b", "true", "1e400", "\\"];
 
     [Theory]
     [InlineData("truncation", """{"max_length": 5}""", "truncation")]
@@ -105,7 +105,7 @@ public sealed class TokenizerFormatTests
         int refused = 0;
         for (int round = 0; round < 1000; round++)
         {
-            byte[] fragment = Encoding.UTF8.GetBytes(_fragments[random.Next(_fragments.Length)]);
+            byte[] fragment = Encoding.UTF8.GetBytes(Fragments[random.Next(Fragments.Length)]);
             int at = random.Next(whole.Length), cut = random.Next(Math.Min(12, whole.Length - at));
             byte[] damaged = [.. whole[..at], .. fragment, .. whole[(at + cut)..]];
             refused += Record.Exception(() => TokenizerJson.Load(damaged)) switch

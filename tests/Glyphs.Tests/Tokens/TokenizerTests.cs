@@ -4,7 +4,7 @@ namespace Serving.Glyphs.Tests.Tokens;
 
 public sealed class TokenizerTests
 {
-    private static readonly string[] _vocabulary = ["<unk>", "<s>", "a", "b", "<", "s", ">", "ab", "é", "你"];
+    private static readonly string[] Vocabulary = ["<unk>", "<s>", "a", "b", "<", "s", ">", "ab", "é", "你"];
 
     [Fact]
     public void Encode_EmptyText_IsEmpty() => Assert.Empty(Make().Encode(""));
@@ -57,7 +57,7 @@ public sealed class TokenizerTests
         Tokenizer tokenizer = Make();
         for (int round = 0; round < 1000; round++)
         {
-            string text = string.Concat(Enumerable.Range(0, random.Next(60)).Select(_ => _vocabulary[random.Next(2, _vocabulary.Length)]));
+            string text = string.Concat(Enumerable.Range(0, random.Next(60)).Select(_ => Vocabulary[random.Next(2, Vocabulary.Length)]));
             Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)));
         }
     }
@@ -76,8 +76,8 @@ public sealed class TokenizerTests
     public void TokenText_EveryId_FindsItsWayBack()
     {
         Tokenizer tokenizer = Make();
-        Assert.Equal(_vocabulary, Enumerable.Range(0, tokenizer.VocabularySize).Select(tokenizer.TokenText));
-        Assert.Equal(Enumerable.Range(0, _vocabulary.Length), _vocabulary.Select(token => tokenizer.FindId(token)!.Value));
+        Assert.Equal(Vocabulary, Enumerable.Range(0, tokenizer.VocabularySize).Select(tokenizer.TokenText));
+        Assert.Equal(Enumerable.Range(0, Vocabulary.Length), Vocabulary.Select(token => tokenizer.FindId(token)!.Value));
     }
 
     [Theory]
@@ -91,7 +91,7 @@ public sealed class TokenizerTests
     public void Properties_OfASmallTokenizer_AreThoseOfItsFile()
     {
         Tokenizer tokenizer = Make();
-        Assert.Equal(_vocabulary.Length, tokenizer.VocabularySize);
+        Assert.Equal(Vocabulary.Length, tokenizer.VocabularySize);
         Assert.Equal(0, tokenizer.UnknownId);
         Assert.Null(tokenizer.FindId("zebra"));
         Assert.True(tokenizer.IsSpecial(1));
@@ -102,7 +102,7 @@ public sealed class TokenizerTests
     [Fact]
     public void VocabularySize_AddedTokenBeyondTheVocabulary_CountsItAndTheHole()
     {
-        var json = TokenizerJson.Make(_vocabulary);
+        var json = TokenizerJson.Make(Vocabulary);
         json["added_tokens"]!.AsArray().Add(TokenizerJson.Added(20, "<end>"));
         Tokenizer tokenizer = TokenizerJson.Load(json);
         Assert.Equal(21, tokenizer.VocabularySize);
@@ -113,7 +113,7 @@ public sealed class TokenizerTests
 
     private static Tokenizer Make()
     {
-        var json = TokenizerJson.Make(_vocabulary, ("a", "b"));
+        var json = TokenizerJson.Make(Vocabulary, ("a", "b"));
         json["added_tokens"]!.AsArray().Add(TokenizerJson.Added(1, "<s>"));
         return TokenizerJson.Load(json);
     }

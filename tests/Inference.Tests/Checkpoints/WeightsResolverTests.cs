@@ -4,7 +4,7 @@ namespace Serving.Inference.Tests.Checkpoints;
 
 public sealed class WeightsResolverTests
 {
-    private static readonly ModelConfig _config = new() { Path = "config.json", Heads = 2, ContextTokens = 8 };
+    private static readonly ModelConfig Config = new() { Path = "config.json", Heads = 2, ContextTokens = 8 };
 
     [Fact]
     public void Resolve_OnlyTensors_TakesSizesFromShapes()
@@ -20,7 +20,7 @@ public sealed class WeightsResolverTests
     public void Resolve_ConfigDisagrees_ShapesWinWithANote()
     {
         TransformerWeights weights = WeightsResolver.Resolve(
-            _config with { Layers = 3, Width = 7, VocabularySize = 11 }, Tensors().Values);
+            Config with { Layers = 3, Width = 7, VocabularySize = 11 }, Tensors().Values);
         Assert.Equal((10, 8, 1), (weights.VocabularySize, weights.Width, weights.Blocks.Count));
         Assert.Equal(3, weights.Notes.Count);
     }
@@ -36,7 +36,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Remove(name);
-        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config, tensors.Values));
+        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values));
     }
 
     [Theory]
@@ -53,7 +53,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors[name] = Of(name, shape);
-        var e = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config, tensors.Values));
+        var e = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values));
         Assert.Equal($"tensor '{name}'", e.Subject);
     }
 
@@ -62,7 +62,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Add("x", Of("layers.5.ln1.weight", 8));
-        Assert.Contains("block 1", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config, tensors.Values)).Message);
+        Assert.Contains("block 1", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message);
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Add("x", Of("model.lm_head.weight", 10, 8));
-        string message = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config, tensors.Values)).Message;
+        string message = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message;
         Assert.Contains("model.lm_head.weight", message);
         Assert.Contains("'lm_head.weight'", message);
     }
@@ -80,14 +80,14 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Add("x", Of("layers.0.mlp.gate.weight", 12, 8));
-        Assert.Contains("mlp.gate", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config, tensors.Values)).Message);
+        Assert.Contains("mlp.gate", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message);
     }
 
     [Fact]
     public void Resolve_SeveralExpertsInOneFile_SaysToSplitThem()
     {
         Tensor[] tensors = [Of("experts.0.lm_head.weight", 10, 8), Of("experts.1.lm_head.weight", 10, 8)];
-        Assert.Contains("ensembles.json", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config, tensors)).Remedy);
+        Assert.Contains("ensembles.json", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors)).Remedy);
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors["lm_head.weight"] = Tensor.InMemory("lm_head.weight", DType.I8, new byte[80], 10, 8);
-        Assert.Equal("I8", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config, tensors.Values)).Found);
+        Assert.Equal("I8", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Found);
     }
 
     [Theory]
@@ -103,7 +103,7 @@ public sealed class WeightsResolverTests
     [InlineData(8)]
     public void Resolve_HeadsThatDoNotFit_AreRefused(int heads)
     {
-        var e = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config with { Heads = heads }, Tensors().Values));
+        var e = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { Heads = heads }, Tensors().Values));
         Assert.Equal("key 'n_head'", e.Subject);
     }
 
@@ -112,21 +112,21 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Remove("wte.weight");
-        TransformerWeights weights = WeightsResolver.Resolve(_config with { InputWidth = 4 }, tensors.Values);
+        TransformerWeights weights = WeightsResolver.Resolve(Config with { InputWidth = 4 }, tensors.Values);
         Assert.Equal(TableSource.TokenBits, weights.TableSource);
         Assert.Equal([0, 1, 1, 0], weights.Table.Row(6).ToArray());
-        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config with { InputWidth = 2 }, tensors.Values));
+        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { InputWidth = 2 }, tensors.Values));
     }
 
     [Fact]
     public void Resolve_NormsWithoutBias_AreRmsUnlessConfigSaysOtherwise()
     {
         Dictionary<string, Tensor> tensors = Tensors();
-        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(_config, tensors.Values).Norm);
-        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(_config with { Norm = NormKind.Rms }, tensors.Values));
+        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(Config, tensors.Values).Norm);
+        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { Norm = NormKind.Rms }, tensors.Values));
         tensors.Remove("layers.0.ln1.bias");
-        Assert.Equal(NormKind.Rms, WeightsResolver.Resolve(_config, tensors.Values).Norm);
-        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(_config with { Norm = NormKind.Layer }, tensors.Values).Norm);
+        Assert.Equal(NormKind.Rms, WeightsResolver.Resolve(Config, tensors.Values).Norm);
+        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(Config with { Norm = NormKind.Layer }, tensors.Values).Norm);
     }
 
     private static Dictionary<string, Tensor> Tensors(int width = 8)

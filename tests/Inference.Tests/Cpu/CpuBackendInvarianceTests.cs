@@ -10,7 +10,7 @@ namespace Serving.Inference.Tests.Cpu;
 public sealed class CpuBackendInvarianceTests
 {
     private const int Blocks = 60;
-    private static readonly int[] _lengths = [150, 1, 37, 16, 64];
+    private static readonly int[] Lengths = [150, 1, 37, 16, 64];
 
     public static TheoryData<string, DType> Variants()
     {
@@ -43,12 +43,12 @@ public sealed class CpuBackendInvarianceTests
     {
         TransformerWeights weights = RandomModel.Create(type);
         using CpuBackend backend = Create(weights, kernels, threads: 2);
-        float[][][] alone = [.. _lengths.Select((_, s) => new Sequence(backend, Scattered(s).Take(10)).Run(Tokens(s), 16))];
+        float[][][] alone = [.. Lengths.Select((_, s) => new Sequence(backend, Scattered(s).Take(10)).Run(Tokens(s), 16))];
         var random = new Random(5);
         for (int round = 0; round < 3; round++)
         {
             float[][][] together = RunTogether(backend, random);
-            for (int s = 0; s < _lengths.Length; s++)
+            for (int s = 0; s < Lengths.Length; s++)
                 AssertSameBits(alone[s], together[s]);
         }
     }
@@ -85,16 +85,16 @@ public sealed class CpuBackendInvarianceTests
     private static float[][][] RunTogether(CpuBackend backend, Random random)
     {
         int[] blocks = Scattered(random.Next());
-        Sequence[] sequences = [.. _lengths.Select((_, s) => new Sequence(backend, blocks.Skip(10 * s).Take(10)))];
-        List<float[]>[] rows = [.. _lengths.Select(_ => new List<float[]>())];
+        Sequence[] sequences = [.. Lengths.Select((_, s) => new Sequence(backend, blocks.Skip(10 * s).Take(10)))];
+        List<float[]>[] rows = [.. Lengths.Select(_ => new List<float[]>())];
         var batch = new ForwardBatch();
-        while (sequences.Select((sequence, s) => _lengths[s] - sequence.Position).Any(left => left > 0))
+        while (sequences.Select((sequence, s) => Lengths[s] - sequence.Position).Any(left => left > 0))
         {
             batch.Clear();
             var order = new List<int>();
-            foreach (int s in Enumerable.Range(0, _lengths.Length).OrderBy(_ => random.Next()))
+            foreach (int s in Enumerable.Range(0, Lengths.Length).OrderBy(_ => random.Next()))
             {
-                int count = Math.Min(random.Next(70), _lengths[s] - sequences[s].Position);
+                int count = Math.Min(random.Next(70), Lengths[s] - sequences[s].Position);
                 if (count == 0)
                     continue;
                 sequences[s].AddTo(batch, Tokens(s).AsSpan(sequences[s].Position, count), count);
@@ -115,7 +115,7 @@ public sealed class CpuBackendInvarianceTests
     private static int[] Tokens(int sequence)
     {
         var random = new Random(100 + sequence);
-        return [.. Enumerable.Range(0, _lengths[sequence]).Select(_ => random.Next(333))];
+        return [.. Enumerable.Range(0, Lengths[sequence]).Select(_ => random.Next(333))];
     }
 
     private static int[] Scattered(int seed)

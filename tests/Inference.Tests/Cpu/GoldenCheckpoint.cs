@@ -7,7 +7,7 @@ namespace Serving.Inference.Tests.Cpu;
 /// <summary>A small checkpoint, and what PyTorch made of it.</summary>
 internal static class GoldenCheckpoint
 {
-    private static readonly JsonSerializerOptions _snakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    private static readonly JsonSerializerOptions SnakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     public static ModelsRoot Root { get; } = ModelsRoot.Scan(TestData.Path("checkpoints"));
 
@@ -16,7 +16,7 @@ internal static class GoldenCheckpoint
     public static Case[] Cases(string variant)
     {
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(TestData.Path("checkpoints", variant, "golden.json")));
-        return golden.RootElement.GetProperty("cases").Deserialize<Case[]>(_snakeCase)!;
+        return golden.RootElement.GetProperty("cases").Deserialize<Case[]>(SnakeCase)!;
     }
 
     /// <summary>One sequence: its tokens, the logits after the last, each token's log-probability, eight greedy tokens more.</summary>

@@ -4,7 +4,7 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public class KvBlockPoolTests
 {
-    private static readonly ulong _root = KvBlockPool.Root(0);
+    private static readonly ulong Root = KvBlockPool.Root(0);
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 40)];
 
@@ -25,7 +25,7 @@ public class KvBlockPoolTests
         KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
         List<int> first = Store(pool, [1, 2, 3, 4, 5]);
         List<int> second = [];
-        ulong link = _root;
+        ulong link = Root;
         Assert.Equal(4, pool.Match([1, 2, 3, 4, 5, 6], second, ref link));
         Assert.Equal(first.Take(2), second);
         Assert.Equal(2, pool.References(first[0]));
@@ -42,7 +42,7 @@ public class KvBlockPoolTests
     {
         KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
         Store(pool, [1, 2, 3, 4]);
-        ulong link = _root;
+        ulong link = Root;
         Assert.Equal(0, pool.Match(tokens, [], ref link));
         link = KvBlockPool.Root(1);
         Assert.Equal(0, pool.Match([1, 2, 3, 4], [], ref link));
@@ -70,9 +70,9 @@ public class KvBlockPoolTests
     public void Match_HashesCollide_ComparesTheTokens()
     {
         KvBlockPool pool = new(new KvCapacity(4, 1), reusePrefixes: true);
-        ulong one = pool.Register(Block(pool), [5], _root);
+        ulong one = pool.Register(Block(pool), [5], Root);
         pool.Register(Block(pool), [0], one);
-        ulong three = pool.Register(Block(pool), [6], _root);
+        ulong three = pool.Register(Block(pool), [6], Root);
         int twin = (int)(ulong.RotateLeft(one, 23) ^ ulong.RotateLeft(three, 23)); // cancels the links' difference
 
         Assert.Equal(0, pool.Match([twin], [], ref three));
@@ -86,8 +86,8 @@ public class KvBlockPoolTests
     public void Register_TwoComputeTheSamePrefix_BothContinueOneChain()
     {
         KvBlockPool pool = new(new KvCapacity(4, 1), reusePrefixes: true);
-        ulong first = pool.Register(Block(pool), [1], _root);
-        ulong second = pool.Register(Block(pool), [1], _root);
+        ulong first = pool.Register(Block(pool), [1], Root);
+        ulong second = pool.Register(Block(pool), [1], Root);
         pool.Register(Block(pool), [2], second);
 
         Assert.Equal(first, second);
@@ -119,7 +119,7 @@ public class KvBlockPoolTests
             }
             int[] tokens = [.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => random.Next(2))];
             List<int> table = [];
-            ulong link = _root;
+            ulong link = Root;
             int cached = pool.Match(tokens, table, ref link);
             for (int block = 0; block < table.Count; block++)
                 Assert.Equal(tokens.Take((block * 2) + 2), contents[table[block]]);
@@ -153,7 +153,7 @@ public class KvBlockPoolTests
     {
         List<int> table = [];
         Assert.True(pool.TryExtend(table, (tokens.Length + 1) / 2));
-        Compute(pool, tokens, table, 0, _root, []);
+        Compute(pool, tokens, table, 0, Root, []);
         return table;
     }
 
@@ -167,7 +167,7 @@ public class KvBlockPoolTests
     private static int Matched(KvBlockPool pool, int[] tokens)
     {
         List<int> table = [];
-        ulong link = _root;
+        ulong link = Root;
         int matched = pool.Match(tokens, table, ref link);
         pool.Release(table);
         return matched;

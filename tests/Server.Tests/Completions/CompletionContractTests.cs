@@ -5,16 +5,16 @@ namespace Serving.Server.Tests.Completions;
 
 public sealed class CompletionContractTests(SmallServer small) : IClassFixture<SmallServer>
 {
-    private static readonly string[] _chunkFields =
+    private static readonly string[] ChunkFields =
         ["id", "object", "created", "model", "system_fingerprint", "choices", "usage"];
 
-    private static readonly string[] _specialTokens = ["<pad>", "<s>", "</s>", "<unk>"];
+    private static readonly string[] SpecialTokens = ["<pad>", "<s>", "</s>", "<unk>"];
 
     [Fact]
     public async Task Completion_Whole_HasOpenAisShape()
     {
         JsonElement answer = await small.Server.CompleteJsonAsync("""{"model":"plain","prompt":"Hello","temperature":0,"ignore_eos":true}""");
-        Assert.Equal(_chunkFields, answer.EnumerateObject().Select(property => property.Name));
+        Assert.Equal(ChunkFields, answer.EnumerateObject().Select(property => property.Name));
         Assert.StartsWith("cmpl-", answer.GetProperty("id").GetString(), StringComparison.Ordinal);
         Assert.Equal("text_completion", answer.GetProperty("object").GetString());
         Assert.Equal("plain", answer.GetProperty("model").GetString());
@@ -43,7 +43,7 @@ public sealed class CompletionContractTests(SmallServer small) : IClassFixture<S
             JsonElement answer = await small.Server.CompleteJsonAsync(
                 $$"""{"model":"plain","prompt":{{ids}},"max_tokens":1,"temperature":0,"logprobs":0,"ignore_eos":true}""");
             string token = answer.GetProperty("choices")[0].GetProperty("logprobs").GetProperty("tokens")[0].GetString()!;
-            Assert.Equal(best < 4 ? _specialTokens[best] : ((char)(32 + best - 4)).ToString(), token);
+            Assert.Equal(best < 4 ? SpecialTokens[best] : ((char)(32 + best - 4)).ToString(), token);
         }
     }
 
@@ -64,7 +64,7 @@ public sealed class CompletionContractTests(SmallServer small) : IClassFixture<S
         Assert.Equal("[DONE]", events[^1]);
         Assert.Single(events, "[DONE]");
         JsonElement[] chunks = [.. events.SkipLast(1).Select(data => JsonDocument.Parse(data).RootElement)];
-        Assert.All(chunks, chunk => Assert.Equal(_chunkFields, chunk.EnumerateObject().Select(property => property.Name)));
+        Assert.All(chunks, chunk => Assert.Equal(ChunkFields, chunk.EnumerateObject().Select(property => property.Name)));
         Assert.Single(chunks.Select(chunk => chunk.GetProperty("id").GetString()).Distinct());
         Assert.All(chunks.SkipLast(1), chunk => Assert.Equal(JsonValueKind.Null, chunk.GetProperty("usage").ValueKind));
         Assert.Empty(chunks[^1].GetProperty("choices").EnumerateArray());

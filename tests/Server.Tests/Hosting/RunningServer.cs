@@ -14,14 +14,14 @@ namespace Serving.Server.Tests.Hosting;
 /// <summary>The whole server in this process, over real sockets on a free port.</summary>
 internal sealed class RunningServer : IAsyncDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private RunningServer(WebApplication app, Uri address)
     {
         App = app;
         // A client that leaves is gone at once; the default would read on for two seconds.
         var handler = new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero };
-        Client = new HttpClient(handler) { BaseAddress = address, Timeout = _patience };
+        Client = new HttpClient(handler) { BaseAddress = address, Timeout = Patience };
     }
 
     public WebApplication App { get; }
@@ -83,7 +83,7 @@ internal sealed class RunningServer : IAsyncDisposable
     /// <summary>Waits until a condition holds.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        using var patience = new CancellationTokenSource(_patience);
+        using var patience = new CancellationTokenSource(Patience);
         while (!await condition())
             await Task.Delay(5, patience.Token);
     }
