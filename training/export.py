@@ -22,7 +22,7 @@ def restore(run, substrate):
     table = load_file(os.path.join(substrate, "table.safetensors"))["embeddings"]
     model = Expert(table, saved["model"]["used"], saved["arguments"]["layers"], saved["arguments"]["context"])
     model.load_state_dict(saved["model"])
-    return model
+    return model.eval()
 
 
 @torch.no_grad()

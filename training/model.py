@@ -9,8 +9,9 @@ HEAD_SIZE = 32
 
 
 class Block(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width, dropout):
         super().__init__()
+        self.dropout = dropout
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Parameter(torch.empty(3, width, width).uniform_(-1, 1) / math.sqrt(width))
         self.o = nn.Parameter(torch.zeros(width, width))        # a block starts as the identity
@@ -23,21 +24,23 @@ class Block(nn.Module):
     def forward(self, x, cos, sin):
         B, T, width = x.shape
         qkv = F.linear(self.norm1(x), self.qkv.flatten(0, 1)).view(B, T, 3, width // HEAD_SIZE, HEAD_SIZE)
-        x = x + F.linear(attend(qkv, cos, sin).flatten(2), self.o)
-        return x + F.linear(F.gelu(F.linear(self.norm2(x), self.up, self.up_bias)), self.down, self.down_bias)
+        x = x + self.drop(F.linear(attend(qkv, cos, sin).flatten(2), self.o))
+        return x + self.drop(F.linear(F.gelu(F.linear(self.norm2(x), self.up, self.up_bias)), self.down, self.down_bias))
+
+    def drop(self, x): return F.dropout(x, self.dropout, self.training)
 
 
 class Expert(nn.Module):
     """Reads any token of the shared table; predicts only those in `used`, the tokens of its own language. The head's other
     rows could learn nothing from texts in which their tokens never occur, and leaving them out saves up to a third of the work."""
 
-    def __init__(self, table, used, layers, context):
+    def __init__(self, table, used, layers, context, dropout=0.0):
         super().__init__()
         width = table.shape[1]
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("used", used)
         for name, value in zip(("cos", "sin"), angles(context, HEAD_SIZE)): self.register_buffer(name, value, persistent=False)
-        self.blocks = nn.ModuleList(Block(width) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head, self.head_bias = nn.Parameter(torch.zeros(len(used), width)), nn.Parameter(torch.zeros(len(used)))
 

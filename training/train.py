@@ -69,7 +69,7 @@ def main(a):
     used = train.unique()
     local = torch.full((len(table),), -1, device=device)
     local[used] = torch.arange(len(used), device=device)
-    model = Expert(table, used, a.layers, a.context).to(device)
+    model = Expert(table, used, a.layers, a.context, a.dropout).to(device)
     matrices = [m for b in model.blocks for m in b.matrices()]
     rest = [p for p in model.parameters() if not any(p is m for m in matrices)]
     optimizers = [Muon(matrices, a.lr_muon, weight_decay=a.decay), torch.optim.AdamW(rest, a.lr_adam, betas=(0.9, 0.98), weight_decay=0.0)]
@@ -106,7 +106,9 @@ def main(a):
         state["step"] += 1; state["tokens"] += x.numel()
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if state["seconds"] >= next_measure or state["tokens"] >= a.tokens:
+            model.eval()
             with torch.autocast(device, torch.bfloat16): held_out = measure(model, valid, a.context, local)
+            model.train()
             state["history"].append(dict(minutes=state["seconds"] / 60, tokens=state["tokens"], train=running, valid=held_out))
             print(f"{state['seconds'] / 60:6.1f} min  step {state['step']:6d}  {state['tokens'] / 1e6:6.1f} M tokens ({state['tokens'] / len(train):.1f} epochs)  {state['tokens'] / max(state['seconds'], 1e-9):,.0f} tok/s  train {running:.3f}  valid {held_out:.3f} nats a token", flush=True)
             next_measure += MEASURE_SECONDS
@@ -122,4 +124,5 @@ if __name__ == "__main__":
     p.add_argument("--layers", type=int, default=4); p.add_argument("--context", type=int, default=512); p.add_argument("--batch-tokens", type=int, default=4096)
     p.add_argument("--long-from", type=float, default=0.6, help="share of the budget after which windows have the whole context")
     p.add_argument("--lr-muon", type=float, default=0.02); p.add_argument("--lr-adam", type=float, default=0.004); p.add_argument("--decay", type=float, default=0.1)
+    p.add_argument("--dropout", type=float, default=0.0, help="on what every block adds, for texts that are read many times")
     main(p.parse_args())
