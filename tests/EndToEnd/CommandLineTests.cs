@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Serving.Testing;
 
 namespace Serving.EndToEnd;
@@ -36,6 +37,21 @@ public sealed class CommandLineTests
         Assert.Equal(3, exitCode);
         AssertThreeLines(errors);
         Assert.Contains("model.safetensors", errors);
+    }
+
+    [Fact]
+    public async Task Generate_Interrupted_Exits130()
+    {
+        using var copies = new CheckpointCopies();
+        copies.AddEndless("endless");
+        using Process program = Process.Start(ServerProcess.StartInfo("generate", "--models", copies.Path, "--max-tokens", "40000", "x"))!;
+        Assert.Equal(1, await program.StandardOutput.ReadAsync(new char[1]));
+        await ServerProcess.SignalAsync(program, "INT");
+        string errors = await program.StandardError.ReadToEndAsync();
+        await program.StandardOutput.ReadToEndAsync();
+        await program.WaitForExitAsync();
+        Assert.Equal(130, program.ExitCode);
+        Assert.Equal("", errors);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Serving.Server.Hosting;
 
@@ -49,13 +50,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Starts the program without waiting for anything.</summary>
     public static ServerProcess Launch(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(ServerApplication).Assembly.Location, .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            RedirectStandardInput = true,
-        };
-        var server = new ServerProcess(new Process { StartInfo = start });
+        var server = new ServerProcess(new Process { StartInfo = StartInfo(arguments) });
         server._process.OutputDataReceived += (_, line) => server.Read(line.Data);
         server._process.ErrorDataReceived += (_, line) => Enqueue(server._errors, line.Data);
         server._process.Start();
@@ -64,10 +59,22 @@ internal sealed class ServerProcess : IAsyncDisposable
         return server;
     }
 
+    /// <summary>How the program is started.</summary>
+    public static ProcessStartInfo StartInfo(params string[] arguments) =>
+        new("dotnet", [typeof(ServerApplication).Assembly.Location, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+
     /// <summary>Sends a signal, as <c>INT</c>.</summary>
-    public async Task SignalAsync(string name)
+    public Task SignalAsync(string name) => SignalAsync(_process, name);
+
+    /// <summary>Sends a signal to any process.</summary>
+    public static async Task SignalAsync(Process process, string name)
     {
-        using Process kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using Process kill = Process.Start("kill", [$"-{name}", process.Id.ToString(CultureInfo.InvariantCulture)]);
         await kill.WaitForExitAsync();
     }
 

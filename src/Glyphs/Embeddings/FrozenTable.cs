@@ -9,6 +9,8 @@ namespace Serving.Glyphs.Embeddings;
 /// </summary>
 public sealed class FrozenTable
 {
+    private const int SliceFloats = 1 << 20;
+
     private readonly float[] _values;
 
     /// <summary>Takes ownership of <paramref name="values"/>, [rows, dimensions] row-major.</summary>
@@ -37,14 +39,16 @@ public sealed class FrozenTable
     public ReadOnlySpan<float> Values => _values;
 
     /// <summary>A token's vector, [Dimensions].</summary>
-    public ReadOnlySpan<float> Row(int id) => _values.AsSpan(id * Dimensions, Dimensions);
+    public ReadOnlySpan<float> Row(int id) => _values.AsSpan(checked(id * Dimensions), Dimensions);
 
     private static string FingerprintOf(int rows, int dimensions, ReadOnlySpan<float> values)
     {
         if (!BitConverter.IsLittleEndian) throw new PlatformNotSupportedException("Serving runs on little-endian machines only.");
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"f32 {rows} {dimensions}\n"));
-        hash.AppendData(MemoryMarshal.AsBytes(values));
+        // Slice by slice, because the bytes of a large table are more than a span can hold.
+        for (; values.Length > 0; values = values[Math.Min(values.Length, SliceFloats)..])
+            hash.AppendData(MemoryMarshal.AsBytes(values[..Math.Min(values.Length, SliceFloats)]));
         return "sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

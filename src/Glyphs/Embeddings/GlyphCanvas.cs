@@ -17,6 +17,7 @@ public sealed class GlyphCanvas
     private readonly int _cell;
     private readonly int _scale;
     private readonly int[] _order;
+    private readonly Distorter? _distorter;
     private bool[] _pixels = [];
 
     /// <summary>A canvas for one font and recipe.</summary>
@@ -27,6 +28,7 @@ public sealed class GlyphCanvas
         _cell = recipe.CellPixels;
         _scale = _cell / GlyphBitmap.Height;
         _order = PolarOrder.Of(_cell);
+        _distorter = recipe.Distortion is { } distortion ? new Distorter(distortion) : null;
     }
 
     /// <summary>Draws <paramref name="text"/> and writes its pixels, in polar order, as bits: 1 is ink.</summary>
@@ -38,8 +40,9 @@ public sealed class GlyphCanvas
         int characters = text.EnumerateRunes().Count();
         if (characters == 0) return;
 
-        DrawStrip(text, characters);
         int width = characters * _cell;
+        DrawStrip(text, width);
+        _distorter?.Apply(_pixels.AsSpan(0, width * _cell), width, GlyphDistortion.IsWhole(text));
         for (int bit = 0; bit < _order.Length; bit++)
         {
             (int y, int x) = Math.DivRem(_order[bit], _cell);
@@ -48,15 +51,16 @@ public sealed class GlyphCanvas
         }
     }
 
-    private void DrawStrip(string text, int characters)
+    private void DrawStrip(string text, int width)
     {
-        int width = characters * _cell;
         if (_pixels.Length < width * _cell) _pixels = new bool[width * _cell];
         _pixels.AsSpan(0, width * _cell).Clear();
         int left = 0;
         foreach (Rune rune in text.EnumerateRunes())
         {
-            if (_font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawGlyph(glyph, left, width);
+            // To Pillow a newline is a line break and draws nothing; the published recipes inherit that.
+            bool isBreak = rune.Value == '\n' && _distorter is not null;
+            if (!isBreak && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawGlyph(glyph, left, width);
             left += _cell;
         }
     }

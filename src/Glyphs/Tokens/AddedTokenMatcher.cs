@@ -36,7 +36,8 @@ internal sealed class AddedTokenMatcher
             AddedToken token = LongestAt(text[start..]);
             from = start + token.Content.Length;
             if (token.Special && specialTokens == SpecialTokens.Text) continue;
-            match = new(token.Id, token.TakesSpaceBefore ? text[..start].TrimEnd().Length : start, EndWithSpace(text, from, token));
+            int before = token.TakesSpaceBefore ? text[..start].TrimEnd().Length : start;
+            match = new(token.Id, before, EndWithSpace(text, from, token));
             return true;
         }
 

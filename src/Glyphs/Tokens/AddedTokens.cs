@@ -11,7 +11,8 @@ internal sealed class AddedTokens
         All = [.. tokens.OrderBy(token => token.Id)];
         _byId = tokens.ToDictionary(token => token.Id);
         _ids = tokens.ToDictionary(token => token.Content, token => token.Id, StringComparer.Ordinal);
-        Matchers = [.. tokens.GroupBy(token => token.Normalized).OrderBy(group => group.Key).Select(group => new AddedTokenMatcher(group))];
+        var passes = tokens.GroupBy(token => token.Normalized).OrderBy(pass => pass.Key);
+        Matchers = [.. passes.Select(pass => new AddedTokenMatcher(pass))];
     }
 
     /// <summary>By id.</summary>

@@ -12,7 +12,8 @@ internal static class AddedTokensReader
             AddedToken token = ReadOne(place);
             RequireAgreement(place, token, vocabulary);
             if (!byId.TryAdd(token.Id, token)) throw place["id"].Refuse("an id of its own", $"{token.Id} a second time");
-            if (!ids.TryAdd(token.Content, token.Id)) throw place["content"].Refuse("each token once", $"'{token.Content}' a second time");
+            if (!ids.TryAdd(token.Content, token.Id))
+                throw place["content"].Refuse("each token once", $"'{token.Content}' a second time");
         }
 
         return new(byId.Values);
@@ -23,7 +24,8 @@ internal static class AddedTokensReader
         place.RequireOnly("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
         string content = place["content"].Text();
         if (content.Length == 0) throw place["content"].Refuse("a string that is not empty");
-        if (place["single_word"].Flag(false)) throw place["single_word"].Refuse("false: matching of whole words is not supported");
+        JsonPlace wholeWords = place["single_word"];
+        if (wholeWords.Flag(false)) throw wholeWords.Refuse("false: matching of whole words is not supported");
         bool special = place["special"].Flag(false);
         return new(place["id"].Id(), content, special, place["lstrip"].Flag(false), place["rstrip"].Flag(false),
             place["normalized"].Flag(!special));

@@ -18,7 +18,7 @@ internal readonly record struct JsonPlace(string File, string Where, JsonElement
         {
             Require(JsonValueKind.Object, "an object");
             string where = Where.Length == 0 ? key : $"{Where}.{key}";
-            return new(File, where, Value.TryGetProperty(key, out JsonElement found) ? found : default);
+            return new(File, where, Find(key));
         }
     }
 
@@ -99,6 +99,18 @@ internal readonly record struct JsonPlace(string File, string Where, JsonElement
 
     public TokenizerFormatException Refuse(string expected, string found) =>
         new(File, Where.Length == 0 ? "top level" : Where, expected, found);
+
+    private JsonElement Find(string key)
+    {
+        try
+        {
+            return Value.TryGetProperty(key, out JsonElement found) ? found : default;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Refuse(WholeCodePoints, "a key with a lone surrogate");
+        }
+    }
 
     private string Shown()
     {

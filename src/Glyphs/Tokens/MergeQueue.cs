@@ -31,7 +31,7 @@ internal sealed class MergeQueue : IDisposable
             _sorted[_sortedCount++] = Key(ranks[position], position);
         }
 
-        for (int shift = 32; highest >> (shift - 32) > 0; shift += DigitBits)
+        for (int shift = 32; shift < 64 && highest >> (shift - 32) > 0; shift += DigitBits)
         {
             SortByDigit(_sorted.AsSpan(0, _sortedCount), _heap, shift);
             (_sorted, _heap) = (_heap, _sorted);

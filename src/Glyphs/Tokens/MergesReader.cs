@@ -49,7 +49,8 @@ internal sealed class MergesReader(JsonPlace merges, Vocabulary vocabulary)
         int length = Append(0, index, item);
         Span<char> text = _joined.AsSpan(0, length);
         int space = text.IndexOf(' ');
-        if (space < 0 || text[(space + 1)..].Contains(' ')) throw merges.At(index).Refuse("two tokens with one space between them");
+        if (space < 0 || text[(space + 1)..].Contains(' '))
+            throw merges.At(index).Refuse("two tokens with one space between them");
         text[(space + 1)..].CopyTo(text[space..]);
         return (space, length - 1);
     }

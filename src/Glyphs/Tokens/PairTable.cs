@@ -26,7 +26,7 @@ internal sealed class PairTable
     private readonly int[] _results;
     private readonly int _absent;
 
-    public PairTable(BytePairModel model, SymbolTable symbols)
+    public PairTable(BytePairModel model, CodePointSymbols symbols)
     {
         HashSet<(int, int)> junctions = [];
         foreach (Merge merge in model.Merges) AddJunction(junctions, model.Vocabulary, symbols, merge);
@@ -67,7 +67,7 @@ internal sealed class PairTable
 
     private static ulong Key(int left, int right) => (ulong)(uint)left << 32 | (uint)right;
 
-    private static void AddJunction(HashSet<(int, int)> junctions, Vocabulary vocabulary, SymbolTable symbols, Merge merge)
+    private static void AddJunction(HashSet<(int, int)> junctions, Vocabulary vocabulary, CodePointSymbols symbols, Merge merge)
     {
         Rune.DecodeLastFromUtf16(vocabulary.Text(merge.Left), out Rune last, out _);
         Rune.DecodeFromUtf16(vocabulary.Text(merge.Right), out Rune first, out _);

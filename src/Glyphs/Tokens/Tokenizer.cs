@@ -11,14 +11,15 @@ public sealed class Tokenizer
 {
     private readonly BytePairModel _model;
     private readonly AddedTokens _addedTokens;
-    private readonly WholeTextEncoder _encoder;
+    private readonly TextPipeline _pipeline;
+    private readonly PieceEncoder _pieces;
 
     private Tokenizer(TokenizerContent content)
     {
         _model = content.Model;
         _addedTokens = content.AddedTokens;
-        _encoder = new(content.Model);
-        SpellsBytes = content.SpellsBytes;
+        _pipeline = content.Pipeline;
+        _pieces = new(_model, _pipeline.EncodesBytes);
         VocabularySize = Math.Max(_model.Vocabulary.Size, _addedTokens.Size);
         Fingerprint = TokenizerFingerprint.Of(content);
     }
@@ -46,14 +47,20 @@ public sealed class Tokenizer
     /// <param name="text">UTF-16. A surrogate without its partner is an unknown code point.</param>
     /// <param name="specialTokens">Whether the spelling of a special token in the text is that token. Added tokens that are
     /// not special are always found.</param>
-    /// <returns>Ids from 0 to <see cref="VocabularySize"/> - 1; empty for an empty text.</returns>
-    public int[] Encode(string text, SpecialTokens specialTokens = SpecialTokens.Text)
+    /// <param name="addSpecialTokens">Put what the file's template adds around the text, such as a leading <c>&lt;s&gt;</c>. The
+    /// glyph family's tokenizers have no template.</param>
+    /// <returns>Ids from 0 to <see cref="VocabularySize"/> - 1.</returns>
+    /// <exception cref="System.Text.RegularExpressions.RegexMatchTimeoutException">The file has a splitting pattern that took
+    /// seconds over one word of this text.</exception>
+    public int[] Encode(string text, SpecialTokens specialTokens = SpecialTokens.Text, bool addSpecialTokens = true)
     {
         ArgumentNullException.ThrowIfNull(text);
         TokenBuffer output = new(text.Length);
         try
         {
+            if (addSpecialTokens) output.Add(_pipeline.Before);
             EncodeBetween(text, 0, specialTokens, ref output);
+            if (addSpecialTokens) output.Add(_pipeline.After);
             return output.ToArray();
         }
         finally
@@ -64,6 +71,8 @@ public sealed class Tokenizer
 
     /// <summary>Ids to text: the strings of the tokens, one after the other.</summary>
     /// <param name="ids">An id without a token adds nothing.</param>
+    /// <remarks>Bytes that are not UTF-8 become U+FFFD. A file without a decoder joins tokens with nothing between them, where
+    /// the Hugging Face library would put spaces.</remarks>
     /// <param name="skipSpecialTokens">Leave out special tokens.</param>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
     {
@@ -79,8 +88,8 @@ public sealed class Tokenizer
     /// <exception cref="ArgumentOutOfRangeException">No token has this id.</exception>
     public string TokenText(int id)
     {
-        string spelling = Spelling(id)
-            ?? throw new ArgumentOutOfRangeException(nameof(id), id, $"No token has this id; ids go from 0 to {VocabularySize - 1}.");
+        if (Spelling(id) is not { } spelling)
+            throw new ArgumentOutOfRangeException(nameof(id), id, $"No token has this id; ids go from 0 to {VocabularySize - 1}.");
         return SpellsBytes ? ByteAlphabet.Show(spelling) : spelling;
     }
 
@@ -99,15 +108,17 @@ public sealed class Tokenizer
     public StreamingDecoder CreateDecoder() => new(this);
 
     /// <summary>Whether <see cref="Spelling"/> is in the <see cref="ByteAlphabet"/> rather than plain text.</summary>
-    internal bool SpellsBytes { get; }
+    internal bool SpellsBytes => _pipeline.DecodesBytes;
 
-    internal string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);
+    /// <summary>A token's string as the vocabulary writes it, which glyph tables draw; null where no token has the id.</summary>
+    public string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);
 
     private string DecodeBytes(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         ArrayBufferWriter<byte> bytes = new(4 * ids.Length + 1);
         foreach (int id in ids)
-            if (!(skipSpecialTokens && IsSpecial(id)) && Spelling(id) is { } spelling) ByteAlphabet.WriteBytes(spelling, bytes);
+            if (!(skipSpecialTokens && IsSpecial(id)) && Spelling(id) is { } spelling)
+                ByteAlphabet.WriteBytes(spelling, bytes);
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 
@@ -116,7 +127,8 @@ public sealed class Tokenizer
     {
         if (stage == _addedTokens.Matchers.Count)
         {
-            if (text.Length > 0) _encoder.Encode(text, ref output);
+            if (_pipeline.Split is { } split) split.Encode(text, _pieces, ref output);
+            else if (text.Length > 0) _pieces.Encode(text, ref output);
             return;
         }
 

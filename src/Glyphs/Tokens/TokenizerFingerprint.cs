@@ -18,6 +18,7 @@ internal static class TokenizerFingerprint
             writer.Write(Form);
             WriteModel(writer, content.Model);
             WriteAddedTokens(writer, content.AddedTokens);
+            WritePipeline(writer, content.Pipeline);
         }
 
         return $"sha256:{Convert.ToHexStringLower(SHA256.HashData(stream.GetBuffer().AsSpan(0, (int)stream.Length)))}";
@@ -56,6 +57,19 @@ internal static class TokenizerFingerprint
             writer.Write(token.TakesSpaceBefore);
             writer.Write(token.TakesSpaceAfter);
             writer.Write(token.Normalized);
+        }
+    }
+
+    private static void WritePipeline(BinaryWriter writer, TextPipeline pipeline)
+    {
+        writer.Write(pipeline.Split is not null);
+        writer.Write(pipeline.Split?.Pattern ?? "");
+        writer.Write(pipeline.EncodesBytes);
+        writer.Write(pipeline.DecodesBytes);
+        foreach (int[] ids in (ReadOnlySpan<int[]>)[pipeline.Before, pipeline.After])
+        {
+            writer.Write(ids.Length);
+            foreach (int id in ids) writer.Write(id);
         }
     }
 }

@@ -30,7 +30,9 @@ internal static class TokenizerReader
         foreach (string key in (ReadOnlySpan<string>)["truncation", "padding"])
             if (!root[key].IsNull) throw root[key].Refuse("null: a text is never cut or padded");
         BytePairModel model = BytePairModelReader.Read(root["model"]);
-        return new(model, AddedTokensReader.Read(root["added_tokens"], model.Vocabulary), SpellsBytes: false);
+        AddedTokens addedTokens = AddedTokensReader.Read(root["added_tokens"], model.Vocabulary);
+        bool IsToken(int id) => (model.Vocabulary.Text(id) ?? addedTokens.Text(id)) is not null;
+        return new(model, addedTokens, TextPipelineReader.Read(root, IsToken));
     }
 
     /// <summary>The JSON parser would take broken UTF-8 and fail on it much later.</summary>
@@ -39,8 +41,7 @@ internal static class TokenizerReader
         ReadOnlyMemory<byte> bytes = ReadFile(path);
         if (bytes.Span.StartsWith(ByteOrderMark)) bytes = bytes[ByteOrderMark.Length..];
         if (Utf8.IsValid(bytes.Span)) return bytes;
-        int valid = bytes.Length;
-        Utf8.ToUtf16(bytes.Span, new char[bytes.Length], out valid, out _, replaceInvalidSequences: false);
+        Utf8.ToUtf16(bytes.Span, new char[bytes.Length], out int valid, out _, replaceInvalidSequences: false);
         throw new TokenizerFormatException(path, $"byte {valid}", "UTF-8", $"the byte 0x{bytes.Span[valid]:X2}");
     }
 

@@ -13,8 +13,9 @@ internal readonly partial struct ConfigKeys(string path, JsonElement root)
         {
             if (Find(name) is not { } value)
                 continue;
-            bool inRange = value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= 1 && number <= max;
-            return inRange ? value.GetInt32() : throw Bad(name, $"a whole number from 1 to {max}", value);
+            return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= 1 && number <= max
+                ? number
+                : throw Bad(name, $"a whole number from 1 to {max}", value);
         }
 
         return null;

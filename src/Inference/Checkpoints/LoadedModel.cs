@@ -15,7 +15,8 @@ public sealed class LoadedModel : IDisposable
         (Id, _folder, Weights, Substrate) = (model.Id, folder, weights, substrate);
         string own = System.IO.Path.Combine(folder.Path, "tokenizer.json");
         TokenizerPath = File.Exists(own) ? own : substrate?.TokenizerPath
-            ?? throw new CheckpointException(folder.Path, "folder", "a tokenizer.json", "none", "Save the model's tokenizer beside its weights.");
+            ?? throw new CheckpointException(folder.Path, "folder", "a tokenizer.json", "none",
+                "Save the model's tokenizer beside its weights.");
     }
 
     /// <summary>The model's id.</summary>
@@ -83,9 +84,11 @@ public sealed class LoadedModel : IDisposable
     private IEnumerable<Tensor> Tensors()
     {
         IEnumerable<LinearWeights> linears = Weights.Blocks
-            .SelectMany(block => new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down }).Append(Weights.Head);
+            .SelectMany(block => new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down })
+            .Append(Weights.Head);
         IEnumerable<NormWeights?> norms = Weights.Blocks
-            .SelectMany(block => new NormWeights?[] { block.AttentionNorm, block.MlpNorm }).Append(Weights.FinalNorm);
+            .SelectMany(block => new NormWeights?[] { block.AttentionNorm, block.MlpNorm })
+            .Append(Weights.FinalNorm);
         return linears.SelectMany(linear => new[] { linear.Weight, linear.Bias })
             .Concat(norms.SelectMany(norm => new[] { norm?.Weight, norm?.Bias })).OfType<Tensor>();
     }

@@ -30,7 +30,11 @@ public sealed class ModelsRoot
     public static ModelsRoot Scan(string path)
     {
         if (!Directory.Exists(path))
-            throw new CheckpointException(path, "folder", "a folder of models", "none", "Create it, or name another with --models.");
+        {
+            throw new CheckpointException(path, "folder", "a folder of models", "none",
+                "Create it, or name another with --models.");
+        }
+
         IEnumerable<ModelFolder> models =
             from child in Directory.EnumerateDirectories(path)
             where File.Exists(System.IO.Path.Combine(child, "config.json"))

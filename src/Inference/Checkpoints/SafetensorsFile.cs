@@ -68,8 +68,9 @@ public sealed class SafetensorsFile : IDisposable
         ulong claimed = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (claimed > MaxHeaderBytes)
             throw new CheckpointException(path, "header length", $"at most {MaxHeaderBytes} bytes", $"{claimed}");
-        if ((long)claimed > length - PrefixBytes)
-            throw new CheckpointException(path, "header length", $"at most the file's {length - PrefixBytes} bytes", $"{claimed}");
+        long rest = length - PrefixBytes;
+        if ((long)claimed > rest)
+            throw new CheckpointException(path, "header length", $"at most the file's {rest} bytes", $"{claimed}");
         var header = new byte[claimed];
         FileBytes.Read(file, PrefixBytes, header, path, "header");
         return header;

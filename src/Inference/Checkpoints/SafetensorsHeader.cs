@@ -100,7 +100,9 @@ internal ref struct SafetensorsHeader
         while (NextProperty())
         {
             string field = _json.GetString()!;
-            if ((field, type, shape, offsets) is ("dtype", not null, _, _) or ("shape", _, not null, _) or ("data_offsets", _, _, not null))
+            bool again = (field, type, shape, offsets)
+                is ("dtype", not null, _, _) or ("shape", _, not null, _) or ("data_offsets", _, _, not null);
+            if (again)
                 throw Bad($"tensor '{name}'", $"one '{field}'", "two");
             if (field == "dtype")
                 type = ReadDType(name);
@@ -162,7 +164,10 @@ internal ref struct SafetensorsHeader
         if (bits % 8 != 0)
             throw Bad($"tensor '{name}'", "a whole number of bytes", $"{bits} bits");
         if (end < begin || bits / 8 != (UInt128)(end - begin))
-            throw Bad($"tensor '{name}'", $"{bits / 8} bytes for {type} [{string.Join(", ", shape)}]", $"offsets {begin} to {end}");
+        {
+            throw Bad($"tensor '{name}'", $"{bits / 8} bytes for {type} [{string.Join(", ", shape)}]",
+                $"offsets {begin} to {end}");
+        }
     }
 
     private static void CheckLayout(string path, List<SafetensorsEntry> entries, long dataBytes)
@@ -191,5 +196,6 @@ internal ref struct SafetensorsHeader
             throw Bad(subject, expected, $"{_json.TokenType}");
     }
 
-    private readonly CheckpointException Bad(string subject, string expected, string found) => new(_path, subject, expected, found);
+    private readonly CheckpointException Bad(string subject, string expected, string found) =>
+        new(_path, subject, expected, found);
 }

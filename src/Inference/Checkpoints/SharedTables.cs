@@ -15,7 +15,11 @@ internal sealed class SharedTables
     public FrozenTable? Find(string fingerprint)
     {
         lock (_lock)
-            return _tables.TryGetValue(fingerprint, out WeakReference<FrozenTable>? held) && held.TryGetTarget(out FrozenTable? table) ? table : null;
+        {
+            FrozenTable? table = null;
+            _ = _tables.TryGetValue(fingerprint, out WeakReference<FrozenTable>? held) && held.TryGetTarget(out table);
+            return table;
+        }
     }
 
     /// <summary>The first table with this content: the given one, or an equal one that is already in use.</summary>

@@ -57,7 +57,8 @@ public sealed record Substrate
         using SafetensorsFile file = SafetensorsFile.Open(path);
         if (!file.Tensors.TryGetValue("embeddings", out Tensor? tensor))
             throw new CheckpointException(path, "tensor 'embeddings'", "it to be there", "none");
-        if (tensor.DType != DType.F32 || tensor.Shape is not [>= 1 and <= 1 << 24, >= 1 and <= 1 << 16] || tensor.Elements > Array.MaxLength)
+        bool fits = tensor.Shape is [>= 1 and <= 1 << 24, >= 1 and <= 1 << 16] && tensor.Elements <= Array.MaxLength;
+        if (tensor.DType != DType.F32 || !fits)
             throw new CheckpointException(path, "tensor 'embeddings'", "F32 [tokens, dimensions]", tensor.ToString());
         return new FrozenTable((int)tensor.Shape[0], (int)tensor.Shape[1], tensor.ToFloats());
     }

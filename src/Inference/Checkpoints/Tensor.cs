@@ -11,6 +11,9 @@ namespace Serving.Inference.Checkpoints;
 /// </summary>
 public sealed class Tensor
 {
+    // A span of bytes ends at 2 GiB, an array of floats at 8.
+    private const int FloatsAtOnce = 1 << 24;
+
     private readonly SafeFileHandle? _file;
     private readonly byte[]? _memory;
     private readonly long _offset;
@@ -58,7 +61,7 @@ public sealed class Tensor
         return tensor;
     }
 
-    /// <summary>Rows <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> of the first dimension.</summary>
+    /// <summary>A part of the first dimension: <paramref name="count"/> rows from <paramref name="start"/> on.</summary>
     public Tensor Rows(long start, long count)
     {
         long rowBytes = Bytes / Shape[0];
@@ -104,7 +107,8 @@ public sealed class Tensor
     public float[] ToFloats()
     {
         var values = new float[Elements];
-        ReadFloats(0, values);
+        for (int start = 0; start < values.Length; start += FloatsAtOnce)
+            ReadFloats(start, values.AsSpan(start, Math.Min(FloatsAtOnce, values.Length - start)));
         return values;
     }
 

@@ -59,7 +59,7 @@ internal static partial class TensorNames
         return null;
     }
 
-    [GeneratedRegex(@"inv_freq\z|position_ids\z|\.(tril|mask|causal_mask|attn_mask|masked_bias)\z|\.attn(ention)?\.bias\z", Options)]
+    [GeneratedRegex(@"((inv_freq|position_ids)|\.(tril|mask|causal_mask|attn_mask|masked_bias)|\.attn(ention)?\.bias)\z", Options)]
     private static partial Regex Buffer();
 
     [GeneratedRegex(@"^(module\.)?(experts?|models?)[._]?\d+\.|^(transformer_layers|lm_head)_\d+\.", Options)]

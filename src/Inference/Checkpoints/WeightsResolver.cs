@@ -35,19 +35,19 @@ public sealed class WeightsResolver
     {
         if (TensorNames.IsExpert(tensor.Name))
         {
-            throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "the tensors of one model", "several experts in one file",
+            throw Bad(tensor, "the tensors of one model", "several experts in one file",
                 "Split them into one folder each and list them in ensembles.json.");
         }
 
         TensorKey key = TensorNames.Classify(tensor.Name)
-            ?? throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "a name this family has", "one with no known role",
+            ?? throw Bad(tensor, "a name this family has", "one with no known role",
                 "Leaving it out would change the model's answers.");
         if (key.Role == TensorRole.Buffer)
             return;
         if (!tensor.DType.IsWeight())
-            throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "F32, BF16 or F16", $"{tensor.DType}");
+            throw Bad(tensor, "F32, BF16 or F16", $"{tensor.DType}");
         if (!_tensors.TryAdd(key, tensor))
-            throw new CheckpointException(tensor.Path, $"tensor '{tensor.Name}'", "one tensor for its role", $"also '{_tensors[key].Name}'");
+            throw Bad(tensor, "one tensor for its role", $"also '{_tensors[key].Name}'");
     }
 
     private TransformerWeights Build(Func<FrozenTable>? substrate)
@@ -104,7 +104,7 @@ public sealed class WeightsResolver
     private static void RequireDivisor(string path, string subject, long dimensions, int width)
     {
         if (dimensions < 1 || width % dimensions != 0)
-            throw new CheckpointException(path, subject, $"vectors whose size divides the model's {width}", $"{dimensions} values");
+            throw new CheckpointException(path, subject, $"vectors whose size divides {width}", $"{dimensions} values");
     }
 
     // A table-free model reads the digits of the token id, most significant first.
@@ -181,7 +181,8 @@ public sealed class WeightsResolver
     private NormWeights Norm(TensorRole role, int layer, int width)
     {
         _ = Required(new TensorKey(role, layer), role.ToString());
-        return new NormWeights(Vector(new TensorKey(role, layer), width)!, Vector(new TensorKey(role, layer, IsBias: true), width));
+        Tensor weight = Vector(new TensorKey(role, layer), width)!;
+        return new NormWeights(weight, Vector(new TensorKey(role, layer, IsBias: true), width));
     }
 
     private Tensor? Vector(TensorKey key, int length)
@@ -192,10 +193,10 @@ public sealed class WeightsResolver
 
     private NormKind ResolveNormKind()
     {
-        Tensor? bias = _tensors.FirstOrDefault(pair => pair.Key is { IsBias: true,
-            Role: TensorRole.AttentionNorm or TensorRole.MlpNorm or TensorRole.FinalNorm }).Value;
+        Tensor? bias = _tensors.FirstOrDefault(pair => pair.Key.IsBias
+            && pair.Key.Role is (TensorRole.AttentionNorm or TensorRole.MlpNorm or TensorRole.FinalNorm)).Value;
         if (_config.Norm == NormKind.Rms && bias is not null)
-            throw new CheckpointException(bias.Path, $"tensor '{bias.Name}'", "no bias in an RMS norm", "one");
+            throw Bad(bias, "no bias in an RMS norm", "one");
         if (_config.Norm is null && bias is null)
             _notes.Add("No norm has a bias: RMS norms are assumed; set \"norm\": \"layer\" in config.json if they are not.");
         return _config.Norm ?? (bias is null ? NormKind.Rms : NormKind.Layer);
@@ -206,7 +207,7 @@ public sealed class WeightsResolver
         int heads = Or(_config.Heads, DefaultHeads, "n_head");
         return width % heads == 0 && width / heads % 2 == 0
             ? heads
-            : throw new CheckpointException(_config.Path, "key 'n_head'", $"a number of even-sized heads that divides {width}", $"{heads}");
+            : throw new CheckpointException(_config.Path, "key 'n_head'", $"heads of even size that divide {width}", $"{heads}");
     }
 
     private int Or(int? given, int assumed, string key)
@@ -229,5 +230,8 @@ public sealed class WeightsResolver
             key.Layer < 0 ? $"tensor '{name}'" : $"block {key.Layer}, tensor '{name}'", "it to be there", "none");
 
     private static CheckpointException Misshapen(Tensor tensor, string expected) =>
-        new(tensor.Path, $"tensor '{tensor.Name}'", expected, $"[{string.Join(", ", tensor.Shape)}]");
+        Bad(tensor, expected, $"[{string.Join(", ", tensor.Shape)}]");
+
+    private static CheckpointException Bad(Tensor tensor, string expected, string found, string? remedy = null) =>
+        new(tensor.Path, $"tensor '{tensor.Name}'", expected, found, remedy);
 }

@@ -14,6 +14,7 @@ public sealed unsafe class CpuBackend : IBackend
 {
     private const int DefaultSequences = 8;
     private const int RowsPerItem = 4;
+    private const int QueriesPerItem = 8;
     private const int SmallRows = 8;
 
     private readonly PackedModel _model;
@@ -29,6 +30,7 @@ public sealed unsafe class CpuBackend : IBackend
     private ForwardBatch _batch = null!;
     private PackedNorm? _norm;
     private int _layer;
+    private bool _disposed;
 
     /// <summary>Reads and packs the weights; the files they come from may be closed afterwards.</summary>
     /// <param name="weights">The model.</param>
@@ -91,6 +93,7 @@ public sealed unsafe class CpuBackend : IBackend
     /// <summary>Frees weights and K/V.</summary>
     public void Dispose()
     {
+        _disposed = true;
         _model.Dispose();
         _kv.Dispose();
         _work.Dispose();
@@ -99,14 +102,15 @@ public sealed unsafe class CpuBackend : IBackend
 
     private void RunBlock(PackedModel.Block block, int rows)
     {
+        (int stride, int queryStride, int hiddenStride) = (_work.Stride, _work.QueryKeyValueStride, _work.HiddenStride);
         Norm(block.AttentionNorm, rows);
-        _product.Run(_work.Normed, _work.Stride, rows, block.QueryKeyValue, _work.QueryKeyValue, _work.QueryKeyValueStride, Epilogue.Store);
-        _pool.Run(ItemsOf(rows), _placeRows, alone: rows < SmallRows);
-        _pool.Run(rows * _model.Heads, _attend, alone: IsSmallAttention(rows));
-        _product.Run(_work.Attended, _work.Stride, rows, block.Output, _work.Residual, _work.Stride, Epilogue.Add);
+        _product.Run(_work.Normed, stride, rows, block.QueryKeyValue, _work.QueryKeyValue, queryStride, Epilogue.Store);
+        _pool.Run(Items(rows, RowsPerItem), _placeRows, alone: rows < SmallRows);
+        _pool.Run(Items(rows, QueriesPerItem) * _model.Heads, _attend, alone: IsSmallAttention(rows));
+        _product.Run(_work.Attended, stride, rows, block.Output, _work.Residual, stride, Epilogue.Add);
         Norm(block.MlpNorm, rows);
-        _product.Run(_work.Normed, _work.Stride, rows, block.Up, _work.Hidden, _work.HiddenStride, Epilogue.Gelu);
-        _product.Run(_work.Hidden, _work.HiddenStride, rows, block.Down, _work.Residual, _work.Stride, Epilogue.Add);
+        _product.Run(_work.Normed, stride, rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
+        _product.Run(_work.Hidden, hiddenStride, rows, block.Down, _work.Residual, stride, Epilogue.Add);
     }
 
     private void Embed(ForwardBatch batch)
@@ -142,7 +146,7 @@ public sealed unsafe class CpuBackend : IBackend
     private void Norm(PackedNorm norm, int rows)
     {
         _norm = norm;
-        _pool.Run(ItemsOf(rows), _normRows, alone: rows < SmallRows);
+        _pool.Run(Items(rows, RowsPerItem), _normRows, alone: rows < SmallRows);
     }
 
     private void NormRows(int item, int worker)
@@ -171,25 +175,29 @@ public sealed unsafe class CpuBackend : IBackend
         }
     }
 
+    // One head of neighbouring rows, which in a prefill share keys and values.
     private void Attend(int item, int worker)
     {
-        (int row, int head) = Math.DivRem(item, _model.Heads);
+        (int rows, int head) = Math.DivRem(item, _model.Heads);
         float* output = stackalloc float[_model.HeadStride];
         var task = new AttentionTask
         {
-            Query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * _model.HeadStride),
             Keys = _kv.Keys(_layer, head),
             Values = _kv.Values(_layer, head),
             BlockStride = _kv.BlockStride,
             ValueStride = _model.HeadStride,
             HeadSize = _model.HeadSize,
-            Tokens = _work.Positions[row] + 1,
             Scores = _work.Scores(worker),
             Output = output,
         };
-        _kernels.Attend(task, BlocksOf(row));
-        float* target = _work.Attended + ((long)row * _work.Stride) + (head * _model.HeadSize);
-        new ReadOnlySpan<float>(output, _model.HeadSize).CopyTo(new Span<float>(target, _model.HeadSize));
+        for (int row = rows * QueriesPerItem, end = Math.Min(row + QueriesPerItem, _batch.Tokens.Length); row < end; row++)
+        {
+            task.Query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * _model.HeadStride);
+            task.Tokens = _work.Positions[row] + 1;
+            _kernels.Attend(task, BlocksOf(row));
+            float* target = _work.Attended + ((long)row * _work.Stride) + (head * _model.HeadSize);
+            new ReadOnlySpan<float>(output, _model.HeadSize).CopyTo(new Span<float>(target, _model.HeadSize));
+        }
     }
 
     private void WriteLogits(ForwardBatch batch, Span<float> logits)
@@ -215,9 +223,15 @@ public sealed unsafe class CpuBackend : IBackend
 
     private void Check(ForwardBatch batch, Span<float> logits)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(batch);
         if (logits.Length < (long)batch.LogitRows * Shape.VocabularySize)
-            throw new ArgumentException($"Room for {batch.LogitRows} rows of {Shape.VocabularySize} logits is needed, {logits.Length} values are given.", nameof(logits));
+        {
+            throw new ArgumentException(
+                $"Room for {batch.LogitRows} rows of {Shape.VocabularySize} logits is needed, {logits.Length} values are given.",
+                nameof(logits));
+        }
+
         foreach (int token in batch.Tokens)
         {
             if ((uint)token >= (uint)Shape.VocabularySize)
@@ -230,11 +244,15 @@ public sealed unsafe class CpuBackend : IBackend
 
     private void Check(in ForwardBatch.Chunk chunk)
     {
-        int end = chunk.Position + chunk.Length;
+        long end = (long)chunk.Position + chunk.Length;
         if (end > Shape.ContextTokens)
             throw new ArgumentException($"A chunk ends at position {end}; the context has {Shape.ContextTokens}.", nameof(chunk));
         if (chunk.Blocks.Count < BlocksFor(end))
-            throw new ArgumentException($"{BlocksFor(end)} blocks are needed for {end} positions, {chunk.Blocks.Count} are given.", nameof(chunk));
+        {
+            throw new ArgumentException(
+                $"{BlocksFor(end)} blocks are needed for {end} positions, {chunk.Blocks.Count} are given.", nameof(chunk));
+        }
+
         foreach (int block in CollectionsMarshal.AsSpan(chunk.Blocks))
         {
             if ((uint)block >= (uint)_kv.Blocks)
@@ -252,7 +270,7 @@ public sealed unsafe class CpuBackend : IBackend
         return tokens * _model.Width < 1 << 17;
     }
 
-    private static int ItemsOf(int rows) => (rows + RowsPerItem - 1) / RowsPerItem;
+    private static int Items(int rows, int rowsPerItem) => (rows + rowsPerItem - 1) / rowsPerItem;
 
-    private static int BlocksFor(int tokens) => (tokens + KvStore.BlockTokens - 1) / KvStore.BlockTokens;
+    private static int BlocksFor(long tokens) => (int)((tokens + KvStore.BlockTokens - 1) / KvStore.BlockTokens);
 }

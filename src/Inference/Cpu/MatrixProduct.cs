@@ -66,8 +66,9 @@ internal sealed unsafe class MatrixProduct : IDisposable
 
     private void RunPanel(int panel, int firstRow, int rows, float* sums)
     {
+        var bias = new ReadOnlySpan<float>(_matrix.Bias(panel), KernelSet.PanelOutputs);
         for (int row = 0; row < rows; row++)
-            new ReadOnlySpan<float>(_matrix.Bias(panel), KernelSet.PanelOutputs).CopyTo(new Span<float>(sums + (row * KernelSet.PanelOutputs), KernelSet.PanelOutputs));
+            bias.CopyTo(new Span<float>(sums + (row * KernelSet.PanelOutputs), KernelSet.PanelOutputs));
 
         // One row passes over its weights once, so slices would gain nothing.
         int inputBlock = rows <= _kernels.TileRows ? _matrix.Inputs : InputBlock;

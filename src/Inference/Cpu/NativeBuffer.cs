@@ -21,7 +21,6 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
         // Only a hint: where it is refused the memory is as good, if slower to walk through.
         if (huge && OperatingSystem.IsLinux())
             _ = Advise(_memory, (nuint)bytes, AdviseHugePages);
-        GC.AddMemoryPressure(bytes);
         Length = bytes;
     }
 
@@ -51,7 +50,6 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
             return;
         NativeMemory.AlignedFree(_memory);
         _memory = null;
-        GC.RemoveMemoryPressure(Length);
     }
 
     [LibraryImport("libc", EntryPoint = "madvise")]

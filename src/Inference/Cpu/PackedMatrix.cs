@@ -10,6 +10,9 @@ namespace Serving.Inference.Cpu;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
+    // A model is loaded while others answer: they get the pool back every few milliseconds.
+    private const int PanelsAtOnce = 16;
+
     private readonly NativeBuffer _weights;
     private readonly NativeBuffer _bias;
 
@@ -61,8 +64,13 @@ internal sealed unsafe class PackedMatrix : IDisposable
         var matrix = new PackedMatrix(outputs, inputs, isBf16);
         try
         {
-            lock (pool.Gate)
-                pool.Run(matrix.Panels, (panel, _) => matrix.PackPanel(panel, source));
+            for (int start = 0; start < matrix.Panels; start += PanelsAtOnce)
+            {
+                int first = start;
+                lock (pool.Gate)
+                    pool.Run(Math.Min(PanelsAtOnce, matrix.Panels - first), (i, _) => matrix.PackPanel(first + i, source));
+            }
+
             return matrix;
         }
         catch

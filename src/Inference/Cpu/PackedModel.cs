@@ -63,7 +63,8 @@ internal sealed class PackedModel : IDisposable
     {
         int size = weights.HeadSize, stride = Lanes.RoundUp(size);
         LinearWeights[] parts = [block.Query, block.Key, block.Value];
-        return PackedMatrix.Pack(3 * weights.Heads * stride, weights.Width, parts.All(part => part.Weight.DType == DType.BF16), Source, pool);
+        bool isBf16 = parts.All(part => part.Weight.DType == DType.BF16);
+        return PackedMatrix.Pack(3 * weights.Heads * stride, weights.Width, isBf16, Source, pool);
 
         PackedMatrix.RowSource Source(int output)
         {
@@ -78,8 +79,12 @@ internal sealed class PackedModel : IDisposable
     }
 
     internal sealed record Block(
-        PackedNorm AttentionNorm, PackedMatrix QueryKeyValue, PackedMatrix Output, PackedNorm MlpNorm, PackedMatrix Up, PackedMatrix Down)
-        : IDisposable
+        PackedNorm AttentionNorm,
+        PackedMatrix QueryKeyValue,
+        PackedMatrix Output,
+        PackedNorm MlpNorm,
+        PackedMatrix Up,
+        PackedMatrix Down) : IDisposable
     {
         public void Dispose()
         {

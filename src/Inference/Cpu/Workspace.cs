@@ -65,5 +65,6 @@ internal sealed unsafe class Workspace(PackedModel model, int threads) : IDispos
     }
 
     // Whole panels, so that a matrix product writes without a special case for the last one.
-    private static int RoundUp(int values) => (values + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs * KernelSet.PanelOutputs;
+    private static int RoundUp(int values) =>
+        (values + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs * KernelSet.PanelOutputs;
 }

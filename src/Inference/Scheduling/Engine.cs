@@ -14,7 +14,7 @@ namespace Serving.Inference.Scheduling;
 /// </remarks>
 public sealed class Engine : IAsyncDisposable
 {
-    private static readonly TimeSpan _idleBeat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan IdleBeat = TimeSpan.FromSeconds(1);
 
     private readonly Tokenizer _tokenizer;
     private readonly TimeProvider _time;
@@ -171,7 +171,7 @@ public sealed class Engine : IAsyncDisposable
     {
         if (_draining) _drained.TrySetResult();
         _nextCommand ??= _commands.Reader.WaitToReadAsync().AsTask();
-        if (_nextCommand.Wait(_idleBeat)) _nextCommand = null;
+        if (_nextCommand.Wait(IdleBeat)) _nextCommand = null;
     }
 
     private void Publish()

@@ -36,13 +36,19 @@ internal static class GenerateCommand
         DefaultValueFactory = _ => DefaultTemperature,
     };
 
-    private static readonly Option<double?> TopP = new("--top-p") { Description = "Above 0, up to 1: keep the smallest set of likely tokens that reaches this." };
+    private static readonly Option<double?> TopP = new("--top-p")
+    {
+        Description = "Above 0, up to 1: keep the smallest set of likely tokens that reaches this.",
+    };
 
     private static readonly Option<int?> TopK = new("--top-k") { Description = "Keep this many of the most likely tokens." };
 
     private static readonly Option<long?> Seed = new("--seed") { Description = "The same seed gives the same text." };
 
-    private static readonly Option<string[]> Stop = new("--stop") { Description = "A text that ends generation; may be given several times." };
+    private static readonly Option<string[]> Stop = new("--stop")
+    {
+        Description = "A text that ends generation; may be given several times.",
+    };
 
     private static readonly Option<bool> Echo = new("--echo") { Description = "Begin the output with the prompt." };
 
@@ -66,7 +72,8 @@ internal static class GenerateCommand
         ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
         string id = parsed.GetValue(Model) ?? catalog.Ids.First();
         string prompt = await ReadPromptAsync(parsed.GetValue(Prompt), cancellationToken);
-        var session = new GenerateSession(Console.Out, Console.Error, ShowTimings: parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected);
+        bool showTimings = parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected;
+        var session = new GenerateSession(Console.Out, Console.Error, showTimings);
         using var interruption = Interruption.Link(cancellationToken);
         await session.RunAsync(catalog, id, RequestOf(parsed, prompt), parsed.GetValue(MaxTokens), interruption.Token);
         return ExitCode.Ok;

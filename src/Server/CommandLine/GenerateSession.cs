@@ -61,7 +61,9 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
     {
         CompletionUsage usage = run.Usage;
         double rate = (usage.CompletionTokens - 1) / Math.Max(0.001, (total - first).TotalSeconds);
-        return FormattableString.Invariant(
-            $"[{usage.PromptTokens} + {usage.CompletionTokens} tokens; loaded in {loading.TotalSeconds:0.00} s, first token after {first.TotalMilliseconds:0} ms, then {Math.Max(0, rate):0} tokens/s]");
+        return $"[{usage.PromptTokens} + {usage.CompletionTokens} tokens; "
+            + $"loaded in {loading.TotalSeconds:0.00} s, "
+            + $"first token after {first.TotalMilliseconds:0} ms, "
+            + $"then {Math.Max(0, rate):0} tokens/s]";
     }
 }

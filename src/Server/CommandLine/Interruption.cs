@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Serving.Server.CommandLine;
 
-/// <summary>Turns Ctrl-C and SIGTERM into a cancelled token for as long as it is not disposed; a second signal ends the process.</summary>
+/// <summary>Turns Ctrl-C and SIGTERM into a cancelled token until it is disposed; a second signal ends the process.</summary>
 internal sealed class Interruption : IDisposable
 {
     private readonly CancellationTokenSource _source;
@@ -11,7 +11,11 @@ internal sealed class Interruption : IDisposable
     private Interruption(CancellationToken cancellationToken)
     {
         _source = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal)];
+        _signals =
+        [
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal),
+        ];
     }
 
     public CancellationToken Token => _source.Token;

@@ -16,7 +16,10 @@ internal static class ServingCommandLine
         try
         {
             if (parsed.Errors.Count > 0)
-                throw new CommandLineException(ExitCode.Usage, parsed.Errors[^1].Message, "the command line", "--help lists verbs and options.");
+            {
+                throw new CommandLineException(
+                    ExitCode.Usage, parsed.Errors[^1].Message, "the command line", "--help lists verbs and options.");
+            }
             return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
         catch (Exception fault)
@@ -29,11 +32,13 @@ internal static class ServingCommandLine
     {
         ServeCommand.Create(),
         GenerateCommand.Create(),
+        EmbedCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)
     {
-        bool isOption = arguments is [['-', ..], ..] && !root.Options.Any(option => option.Name == arguments[0] || option.Aliases.Contains(arguments[0]));
-        return arguments.Length == 0 || isOption ? [DefaultVerb, .. arguments] : arguments;
+        bool isVerb = arguments is [not ['-', ..], ..];
+        bool isOfRoot = root.Options.Any(option => arguments is [var first, ..] && (option.Name == first || option.Aliases.Contains(first)));
+        return isVerb || isOfRoot ? arguments : [DefaultVerb, .. arguments];
     }
 }

@@ -69,7 +69,7 @@ internal sealed class CompletionAnswer
             events.Done();
             await events.FlushAsync();
         }
-        catch (Exception fault) when (_http.Response.HasStarted && fault is not ClientLeftException && !_http.RequestAborted.IsCancellationRequested)
+        catch (Exception fault) when (_http.Response.HasStarted && !HasClientLeft(fault))
         {
             await BreakAsync(events, fault);
         }
@@ -95,9 +95,10 @@ internal sealed class CompletionAnswer
         if (next.IsCompleted)
             return await next;
         Task<bool> waiting = next.AsTask();
+        TimeSpan longestSilence = TimeSpan.FromSeconds(_options.KeepAliveSeconds);
         while (true)
         {
-            await ((Task)waiting).WaitAsync(TimeSpan.FromSeconds(_options.KeepAliveSeconds)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)waiting).WaitAsync(longestSilence).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (waiting.IsCompleted)
                 return await waiting;
             events.KeepAlive();
@@ -114,6 +115,9 @@ internal sealed class CompletionAnswer
         await events.FlushAsync();
         throw new BrokenStreamException(fault);
     }
+
+    private bool HasClientLeft(Exception fault) =>
+        fault is ClientLeftException || _http.RequestAborted.IsCancellationRequested;
 
     private Completion Chunk(IReadOnlyList<CompletionChoice> choices, CompletionUsage? usage) => new()
     {

@@ -12,8 +12,9 @@ internal static class CompletionEndpoints
     public static void MapCompletions(this IEndpointRouteBuilder v1) => v1.MapPost("/completions", CompleteAsync)
         .WithName("createCompletion").WithTags("Completions")
         .WithSummary("Continues a text.")
-        .WithDescription("With stream: true the answer is a stream of events of the same shape, then [DONE]. A stream that cannot "
-            + "finish sends an event with an error and breaks the connection. Fields that are not known are ignored, or refused with the header X-Strict: 1.")
+        .WithDescription("With stream: true the answer is a stream of events of the same shape, then [DONE]. A stream that "
+            + "cannot finish sends an event with an error and breaks the connection. Fields that are not known are ignored, "
+            + "or refused with the header X-Strict: 1.")
         .Produces<Completion>(StatusCodes.Status200OK, "application/json", "text/event-stream")
         .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status413PayloadTooLarge,
             StatusCodes.Status415UnsupportedMediaType, StatusCodes.Status429TooManyRequests, StatusCodes.Status500InternalServerError,
@@ -25,7 +26,8 @@ internal static class CompletionEndpoints
         ServedModel model = catalog.Find(request.Model).Require();
         RequestFacts.Of(http).Model = model.Id;
         bool strict = http.Request.Headers["X-Strict"] is ["1"];
-        CompletionPlan plan = new CompletionValidator(model, options.Value.MaxChoices).Validate(request, http.TraceIdentifier, strict);
+        var validator = new CompletionValidator(model, options.Value.MaxChoices);
+        CompletionPlan plan = validator.Validate(request, http.TraceIdentifier, strict);
         await CompletionAnswer.WriteAsync(http, plan, options.Value, drain.Forced);
     }
 }

@@ -30,7 +30,8 @@ internal sealed class CompletionRun : IAsyncDisposable
 
     /// <summary>Whole once <see cref="Pieces"/> has ended.</summary>
     public CompletionUsage Usage => new(
-        _plan.PromptTokens, CompletionTokens, _plan.PromptTokens + CompletionTokens, new PromptTokensDetails(Volatile.Read(ref _cachedTokens)));
+        _plan.PromptTokens, CompletionTokens, _plan.PromptTokens + CompletionTokens,
+        new PromptTokensDetails(Volatile.Read(ref _cachedTokens)));
 
     /// <summary>Hands all choices to the engine.</summary>
     /// <param name="plan">What to generate.</param>

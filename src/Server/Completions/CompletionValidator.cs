@@ -90,7 +90,8 @@ internal sealed class CompletionValidator(
 
     private SamplingOptions Sampling(CompletionRequest request)
     {
-        float temperature = _problems.Number("temperature", request.Temperature, 0, CompletionLimits.MaxTemperature, CompletionLimits.DefaultTemperature);
+        float temperature = _problems.Number(
+            "temperature", request.Temperature, 0, CompletionLimits.MaxTemperature, CompletionLimits.DefaultTemperature);
         float topP = _problems.Number("top_p", request.TopP, 0, 1, absent: 1, aboveMin: true);
         int topK = _problems.Integer("top_k", request.TopK, -1, int.MaxValue, absent: 0);
         float minP = _problems.Number("min_p", request.MinP, 0, 1, absent: 0);
@@ -147,17 +148,26 @@ internal sealed class CompletionValidator(
         foreach ((string key, double value) in given ?? [])
         {
             if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= VocabularySize)
-                _problems.Add("logit_bias", $"'logit_bias' must be keyed by token ids from 0 to {VocabularySize - 1}; '{Clip(key)}' was given.");
-            else if (!biases.TryAdd(id, new(id, _problems.Number($"logit_bias.{key}", value, -CompletionLimits.MaxBias, CompletionLimits.MaxBias, 0))))
+            {
+                _problems.Add("logit_bias",
+                    $"'logit_bias' must be keyed by token ids from 0 to {VocabularySize - 1}; '{Clip(key)}' was given.");
+            }
+            else if (!biases.TryAdd(id, new(id, Bias(key, value))))
                 _problems.Add("logit_bias", $"'logit_bias' names token {id} twice.");
         }
         return [.. biases.Values];
     }
 
+    private float Bias(string key, double value) =>
+        _problems.Number($"logit_bias.{key}", value, -CompletionLimits.MaxBias, CompletionLimits.MaxBias, absent: 0);
+
     private List<int[]> Prompts(CompletionRequest request, int answers, int? maxTokens)
     {
         if (request.SpecialTokens is not (null or "text" or "parse"))
-            _problems.Add("special_tokens", $"'special_tokens' must be \"text\" or \"parse\"; \"{Clip(request.SpecialTokens)}\" was given.");
+        {
+            _problems.Add("special_tokens",
+                $"'special_tokens' must be \"text\" or \"parse\"; \"{Clip(request.SpecialTokens)}\" was given.");
+        }
         if (request.Prompt is not { Items.Count: > 0 } prompt)
         {
             _problems.Add("prompt", "'prompt' is missing or empty: give a text or a list of token ids.");
@@ -216,7 +226,8 @@ internal sealed class CompletionValidator(
         _problems.Unsupported(request.BestOf is not null && request.BestOf != (request.N ?? 1), "best_of",
             "'best_of' is not supported beyond 'n': every answer is returned. Leave it out.");
         _problems.Unsupported(request.Ensemble is not null, "ensemble", "'ensemble' is not supported yet. Name one model.");
-        _problems.Unsupported(request.ExpertLogprobs is true, "expert_logprobs", "'expert_logprobs' is not supported yet. Leave it out.");
+        _problems.Unsupported(request.ExpertLogprobs is true, "expert_logprobs",
+            "'expert_logprobs' is not supported yet. Leave it out.");
     }
 
     private void CheckUnknown(CompletionRequest request)
@@ -224,7 +235,10 @@ internal sealed class CompletionValidator(
         IEnumerable<string> unknown = (request.Unknown?.Keys ?? Enumerable.Empty<string>())
             .Concat((request.StreamOptions?.Unknown?.Keys ?? Enumerable.Empty<string>()).Select(key => $"stream_options.{key}"));
         foreach (string field in unknown.Take(CompletionLimits.MaxShownUnknownFields))
-            _problems.Add(Clip(field), $"There is no field '{Clip(field)}', and X-Strict: 1 asks for a refusal.", ErrorCode.UnsupportedParameter);
+        {
+            _problems.Unsupported(true, Clip(field),
+                $"There is no field '{Clip(field)}', and X-Strict: 1 asks for a refusal. Leave it out.");
+        }
     }
 
     private static string Clip(string text) => text.Length <= 64 ? text : $"{text[..63]}…";

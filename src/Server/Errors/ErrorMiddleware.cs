@@ -12,7 +12,10 @@ internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddlew
         {
             await next(http);
             if (NeedsBody(http.Response))
-                await ErrorWriter.WriteAsync(http, ErrorTable.FromStatus(http.Response.StatusCode, http.Request.Method, http.Request.Path));
+            {
+                await ErrorWriter.WriteAsync(
+                    http, ErrorTable.FromStatus(http.Response.StatusCode, http.Request.Method, http.Request.Path));
+            }
         }
         catch (OperationCanceledException left) when (left is ClientLeftException || http.RequestAborted.IsCancellationRequested)
         {

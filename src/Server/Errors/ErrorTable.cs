@@ -32,7 +32,8 @@ internal static class ErrorTable
         StatusCodes.Status404NotFound => new(status, new(
             $"There is no {method} {path}. The routes are listed at /openapi/v1.json.", InvalidRequest, null, ErrorCode.NotFound)),
         StatusCodes.Status405MethodNotAllowed => new(status, new(
-            $"{path} does not answer {method}; the Allow header lists what it answers.", InvalidRequest, null, ErrorCode.MethodNotAllowed)),
+            $"{path} does not answer {method}; the Allow header lists what it answers.",
+            InvalidRequest, null, ErrorCode.MethodNotAllowed)),
         StatusCodes.Status408RequestTimeout => new(status, new(
             "The request arrived too slowly.", InvalidRequest, null, ErrorCode.RequestTimeout), 1),
         StatusCodes.Status413PayloadTooLarge => new(status, new(

@@ -18,10 +18,12 @@ internal static class ErrorWriter
             response.Headers["x-should-retry"] = "false";
         if (HttpMethods.IsHead(http.Request.Method))
             return;
+        CancellationToken left = http.RequestAborted;
+        ServerJson json = ServerJson.Contracts;
         if (IsApi(http.Request.Path))
-            await response.WriteAsJsonAsync(new ApiErrorResponse(failure.Error), ServerJson.Contracts.ApiErrorResponse, cancellationToken: http.RequestAborted);
+            await response.WriteAsJsonAsync(new ApiErrorResponse(failure.Error), json.ApiErrorResponse, cancellationToken: left);
         else
-            await response.WriteAsJsonAsync(Details(http, failure), ServerJson.Contracts.ProblemDetails, "application/problem+json", http.RequestAborted);
+            await response.WriteAsJsonAsync(Details(http, failure), json.ProblemDetails, "application/problem+json", left);
     }
 
     private static bool IsApi(PathString path) => path.StartsWithSegments("/v1");

@@ -28,15 +28,16 @@ internal sealed class ProblemList
     /// with <paramref name="aboveMin"/>, neither is the minimum.</summary>
     public float Number(string param, double? value, double min, double max, float absent, bool aboveMin = false)
     {
-        if (value is not { } number)
+        if (value is not { } given)
             return absent;
+        float number = (float)given;
         bool inside = number <= max && (aboveMin ? number > min : number >= min);
         if (!inside)
         {
             string range = aboveMin ? $"above {Show(min)} and at most {Show(max)}" : $"from {Show(min)} to {Show(max)}";
-            Add(param, $"'{param}' must be a number {range}; {Show(number)} was given.");
+            Add(param, $"'{param}' must be a number {range}; {Show(given)} was given.");
         }
-        return (float)number;
+        return number;
     }
 
     /// <summary>Ends the request when there is anything to tell.</summary>

@@ -2,8 +2,8 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Serving.Server.Hosting;
 
-/// <summary>The section <c>Serving</c> of appsettings.json, the environment (<c>Serving__ShutdownSeconds=60</c>) and the command line
-/// (<c>--Serving:ShutdownSeconds=60</c>). Read once at start; anything wrong with it stops the start.</summary>
+/// <summary>The section <c>Serving</c> of appsettings.json, the environment (<c>Serving__ShutdownSeconds=60</c>) and the command
+/// line (<c>--Serving:ShutdownSeconds=60</c>). Read once at start; anything wrong with it stops the start.</summary>
 internal sealed class ServingOptions
 {
     public const string Section = "Serving";

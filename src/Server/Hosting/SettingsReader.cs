@@ -22,9 +22,9 @@ internal static class SettingsReader
     private static void BindKey(IConfigurationSection setting, object options, List<string> problems)
     {
         PropertyInfo[] known = options.GetType().GetProperties();
-        PropertyInfo? property = Array.Find(known, candidate => candidate.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase));
+        PropertyInfo? property = Array.Find(known, each => each.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase));
         if (property is null)
-            problems.Add($"{setting.Path} is not a setting. Settings there: {string.Join(", ", known.Select(candidate => candidate.Name))}.");
+            problems.Add($"{setting.Path} is not a setting. Settings there: {string.Join(", ", known.Select(each => each.Name))}.");
         else if (IsGroup(property))
             problems.AddRange(Bind(setting, property.GetValue(options)!));
         else if (Parse(setting.Value, property) is { } value)

@@ -25,7 +25,10 @@ internal static partial class JsonFault
                 : new Problem(ErrorCode.InvalidJson, field, $"The body must be {expected}{place}.");
         }
         if (Duplicate().Match(fault.Message) is { Success: true } twice)
-            return new Problem(ErrorCode.InvalidJson, field, $"The key '{twice.Groups["key"].Value}' stands twice in one object{place}. Give it once.");
+        {
+            string key = twice.Groups["key"].Value;
+            return new Problem(ErrorCode.InvalidJson, field, $"The key '{key}' stands twice in one object{place}. Give it once.");
+        }
         string reason = fault.Message.Split(" Path: ", 2)[0].TrimEnd('.');
         return new Problem(ErrorCode.InvalidJson, field, $"The body is not valid JSON{place}: {reason}.");
     }

@@ -9,8 +9,8 @@ using Serving.Server.Models;
 
 namespace Serving.Server.Json;
 
-/// <summary>All contracts of the server. Reading is strict: no duplicate keys, no depth beyond 32. Writing leaves text that is not
-/// ASCII as it is: an answer is never a part of a web page.</summary>
+/// <summary>All contracts of the server. Reading is strict: no duplicate keys, no depth beyond 32. Writing leaves text that is
+/// not ASCII as it is: an answer is never a part of a web page.</summary>
 [JsonSerializable(typeof(ApiErrorResponse))]
 [JsonSerializable(typeof(ProblemDetails))]
 [JsonSerializable(typeof(CompletionRequest))]

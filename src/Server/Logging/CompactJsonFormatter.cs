@@ -6,8 +6,8 @@ using Serilog.Formatting.Json;
 
 namespace Serving.Server.Logging;
 
-/// <summary>One JSON object a line: <c>@t</c> time, <c>@l</c> level, <c>@m</c> message, <c>@mt</c> its template, <c>@x</c> exception, <c>@tr</c> and
-/// <c>@sp</c> trace and span, then the properties.</summary>
+/// <summary>One JSON object a line: <c>@t</c> time, <c>@l</c> level, <c>@m</c> message, <c>@mt</c> its template, <c>@x</c>
+/// exception, <c>@tr</c> and <c>@sp</c> trace and span, then the properties.</summary>
 internal sealed class CompactJsonFormatter : ITextFormatter
 {
     private static readonly JsonValueFormatter Values = new(typeTagName: null);

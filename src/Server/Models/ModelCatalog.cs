@@ -50,7 +50,7 @@ internal sealed class ModelCatalog : IAsyncDisposable
         }
         return _entries.TryGetValue(id, out ModelEntry? entry)
             ? entry
-            : throw new ApiException(ErrorTable.ModelNotFound(id.Length <= MaxShownIdChars ? id : $"{id[..MaxShownIdChars]}…", Ids));
+            : throw new ApiException(ErrorTable.ModelNotFound(Clip(id), Ids));
     }
 
     public async ValueTask DisposeAsync()
@@ -58,4 +58,6 @@ internal sealed class ModelCatalog : IAsyncDisposable
         foreach (ServedModel model in Entries.Select(entry => entry.Model).OfType<ServedModel>())
             await model.DisposeAsync();
     }
+
+    private static string Clip(string id) => id.Length <= MaxShownIdChars ? id : $"{id[..MaxShownIdChars]}…";
 }

@@ -5,8 +5,12 @@ namespace Serving.Server.Models;
 
 /// <summary>Loads all models side by side while the server already listens; one that fails leaves the others alone.</summary>
 internal sealed class ModelLoader(
-    ModelCatalog catalog, LoadModel load, EngineOptions engine, IHostApplicationLifetime host, ILogger<ModelLoader> logger) : BackgroundService
+    ModelCatalog catalog, LoadModel load, EngineOptions engine, IHostApplicationLifetime host, ILogger<ModelLoader> logger)
+    : BackgroundService
 {
+    private const string LoadedTemplate =
+        "Loaded {Model}: {Parameters} parameters, {Bytes} bytes of {DType}, context {ContextTokens}, in {ElapsedMs:0} ms";
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         long start = Stopwatch.GetTimestamp();
@@ -23,8 +27,8 @@ internal sealed class ModelLoader(
         }
         else
         {
-            logger.LogInformation("Ready: {Models}, loaded in {ElapsedMs:0} ms",
-                catalog.Entries.Where(entry => entry.State == ModelState.Ready).Select(entry => entry.Id).ToArray(), milliseconds);
+            string[] ready = [.. catalog.Entries.Where(entry => entry.State == ModelState.Ready).Select(entry => entry.Id)];
+            logger.LogInformation("Ready: {Models}, loaded in {ElapsedMs:0} ms", ready, milliseconds);
         }
     }
 
@@ -35,9 +39,8 @@ internal sealed class ModelLoader(
         {
             ServedModel model = load(entry.Root, entry.Folder, engine);
             entry.Become(model);
-            logger.LogInformation("Loaded {Model}: {Parameters} parameters, {Bytes} bytes of {DType}, context {ContextTokens}, in {ElapsedMs:0} ms",
-                entry.Id, model.Facts.Parameters, model.Facts.Bytes, model.Facts.DType, model.ContextTokens,
-                Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            logger.LogInformation(LoadedTemplate, entry.Id, model.Facts.Parameters, model.Facts.Bytes, model.Facts.DType,
+                model.ContextTokens, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
         catch (Exception fault)
         {

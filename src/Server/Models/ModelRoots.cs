@@ -7,6 +7,7 @@ namespace Serving.Server.Models;
 internal static class ModelRoots
 {
     private const string DefaultFolder = "models";
+    private const StringSplitOptions Trimmed = StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries;
 
     /// <summary>Lists the models of the given folders; loads nothing.</summary>
     /// <param name="folders">Folders separated like PATH; null looks for <c>models</c> in the working folder, beside the
@@ -16,7 +17,7 @@ internal static class ModelRoots
     {
         string[] paths = string.IsNullOrWhiteSpace(folders)
             ? [FindDefault()]
-            : [.. folders.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Path.GetFullPath)];
+            : [.. folders.Split(Path.PathSeparator, Trimmed).Select(Path.GetFullPath)];
         if (paths.FirstOrDefault(path => !Directory.Exists(path)) is { } missing)
             throw NotFound("There is no such folder of models.", missing);
         ModelsRoot[] roots = [.. paths.Distinct().Select(ModelsRoot.Scan)];
@@ -39,7 +40,8 @@ internal static class ModelRoots
     }
 
     private static bool HoldsModels(string folder) =>
-        Directory.Exists(folder) && Directory.EnumerateDirectories(folder).Any(child => File.Exists(Path.Combine(child, "config.json")));
+        Directory.Exists(folder)
+        && Directory.EnumerateDirectories(folder).Any(child => File.Exists(Path.Combine(child, "config.json")));
 
     private static CommandLineException NotFound(string what, string where) => new(
         ExitCode.NotFound, what, where, "Name a folder of models with --models DIR or the setting Serving:Models.");

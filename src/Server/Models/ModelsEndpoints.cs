@@ -25,7 +25,7 @@ internal static class ModelsEndpoints
         return new ModelInfo
         {
             Id = entry.Id,
-            Created = new DateTimeOffset(File.GetLastWriteTimeUtc(Path.Combine(entry.Folder.Path, "config.json"))).ToUnixTimeSeconds(),
+            Created = CreatedAt(entry.Folder.Path),
             State = StateOf(entry),
             Error = entry.Fault,
             MaxModelLen = model?.ContextTokens,
@@ -39,11 +39,15 @@ internal static class ModelsEndpoints
         };
     }
 
+    private static long CreatedAt(string folder) =>
+        new DateTimeOffset(File.GetLastWriteTimeUtc(Path.Combine(folder, "config.json"))).ToUnixTimeSeconds();
+
     private static long SharedBytes(ModelEntry entry, ModelCatalog catalog)
     {
+        string? table = entry.Model!.Facts.EmbeddingFingerprint;
         bool isShared = catalog.Entries.Any(other =>
-            other != entry && other.Root == entry.Root && other.Model?.Facts.EmbeddingFingerprint == entry.Model!.Facts.EmbeddingFingerprint);
-        return isShared ? entry.Model!.Facts.TableBytes : 0;
+            other != entry && other.Root == entry.Root && other.Model?.Facts.EmbeddingFingerprint == table);
+        return isShared ? entry.Model.Facts.TableBytes : 0;
     }
 
     /// <summary>The state's name on the wire.</summary>

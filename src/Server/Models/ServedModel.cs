@@ -53,6 +53,7 @@ internal sealed class ServedModel : IAsyncDisposable
     {
         using LoadedModel model = LoadedModel.Load(root, folder);
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
+        CheckVocabulary(model, tokenizer);
         var backend = new CpuBackend(model.Weights);
         return new ServedModel(folder.Id, backend, tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
@@ -66,6 +67,16 @@ internal sealed class ServedModel : IAsyncDisposable
     {
         await Engine.DisposeAsync();
         _backend.Dispose();
+    }
+
+    // A token without a row of the table would be a fault of every request that holds it.
+    private static void CheckVocabulary(LoadedModel model, Tokenizer tokenizer)
+    {
+        if (tokenizer.VocabularySize > model.Weights.VocabularySize)
+        {
+            throw new CheckpointException(model.TokenizerPath, "vocabulary", $"at most the model's {model.Weights.VocabularySize} tokens",
+                $"{tokenizer.VocabularySize}", "Use the tokenizer that the model was trained with.");
+        }
     }
 
     private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)

@@ -35,20 +35,22 @@ internal static class ServingOpenApi
         });
     }
 
-    private static Task Describe(OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
+    private static Task Describe(
+        OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
     {
         document.Info = new OpenApiInfo
         {
             Title = "Serving",
             Version = typeof(ServingOpenApi).Assembly.GetName().Version?.ToString(3),
-            Description = "A model server for frozen-embedding language models, in OpenAI's shapes. Every response carries an x-request-id: "
-                + "the caller's own if it is 1 to 128 of A-Z a-z 0-9 . _ : -, else the server's.",
+            Description = "A model server for frozen-embedding language models, in OpenAI's shapes. "
+                + "Every response carries an x-request-id: the caller's own if it is 1 to 128 of A-Z a-z 0-9 . _ : -, else the server's.",
         };
         return Task.CompletedTask;
     }
 
     // The serializer cannot see through the converters of these types.
-    private static Task DescribeUnions(OpenApiSchema schema, OpenApiSchemaTransformerContext context, CancellationToken cancellationToken)
+    private static Task DescribeUnions(
+        OpenApiSchema schema, OpenApiSchemaTransformerContext context, CancellationToken cancellationToken)
     {
         if (context.JsonTypeInfo.Type == typeof(CompletionPrompt))
             schema.OneOf = [Text(), ListOf(Text()), ListOf(Id()), ListOf(ListOf(Id()))];
@@ -57,9 +59,11 @@ internal static class ServingOpenApi
         return Task.CompletedTask;
     }
 
-    private static Task AddExamples(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    private static Task AddExamples(
+        OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
-        if (operation.OperationId == "createCompletion" && operation.RequestBody?.Content?.TryGetValue("application/json", out var body) is true)
+        if (operation.OperationId == "createCompletion"
+            && operation.RequestBody?.Content?.TryGetValue("application/json", out var body) is true)
             ((OpenApiMediaType)body).Example = JsonNode.Parse(CompletionExample);
         return Task.CompletedTask;
     }

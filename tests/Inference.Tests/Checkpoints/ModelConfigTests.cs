@@ -64,7 +64,8 @@ public sealed class ModelConfigTests : IDisposable
     {
         string path = _folder.Write("config.json", $$"""
             {"vocab_size": 7, "n_embd": 2, "d_model": 4, "n_head": 2, "n_layer": 1, "n_positions": 9, "pad_token": "<pad>",
-             "bos_token": "<s>", "eos_token": "</s>", "rope_pairing": "hybrid", "norm": "rms", "substrate": "sha256:{{new string('a', 64)}}",
+             "bos_token": "<s>", "eos_token": "</s>", "rope_pairing": "hybrid", "norm": "rms",
+             "substrate": "sha256:{{new string('a', 64)}}",
              "auto_map": {"AutoModel": "evil.py"}, "pad_id": null}
             """);
         Assert.Equal(new ModelConfig

@@ -67,6 +67,20 @@ public sealed class ModelsRootTests : IDisposable
     }
 
     [Fact]
+    public void FindSubstrate_EveryBundledOne_IsWhatItClaims()
+    {
+        string models = Path.Combine(TestData.RepositoryRoot, "models");
+        var root = ModelsRoot.Scan(models);
+        foreach (string folder in Directory.GetDirectories(Path.Combine(models, "substrates")))
+        {
+            Substrate substrate = root.FindSubstrate(Substrate.ClaimedFingerprint(folder)!);
+            Assert.Equal(folder, substrate.Path);
+            Assert.NotNull(substrate.TokenizerPath);
+            Assert.Same(substrate, root.FindSubstrate(substrate.Table.Fingerprint));
+        }
+    }
+
+    [Fact]
     public void Load_SubstrateThatIsNotThere_SaysSo()
     {
         PutModelsOnSubstrate(fingerprint: null);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Cpu.Kernels;
@@ -57,7 +58,7 @@ public sealed class CpuBackendInvarianceTests
     [InlineData(DType.BF16)]
     public void Forward_OtherInstructions_SameBits(DType type)
     {
-        Assert.SkipUnless(System.Runtime.Intrinsics.X86.Fma.IsSupported, "The portable kernels need a fused multiply-add for this.");
+        Assert.SkipUnless(Fma.IsSupported, "The portable kernels need a fused multiply-add for this.");
         TransformerWeights weights = RandomModel.Create(type);
         float[][]? expected = null;
         foreach (KernelSet kernels in KernelSet.Available)

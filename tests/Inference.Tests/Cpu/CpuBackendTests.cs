@@ -50,6 +50,7 @@ public sealed class CpuBackendTests
     [InlineData(333, 0, 1, 0)]
     [InlineData(-1, 0, 1, 0)]
     [InlineData(5, 160, 11, 0)]
+    [InlineData(5, int.MaxValue, 11, 0)]
     [InlineData(5, 16, 1, 0)]
     [InlineData(5, 0, 1, 10)]
     [InlineData(5, 0, 1, -1)]
@@ -68,6 +69,15 @@ public sealed class CpuBackendTests
         var batch = new ForwardBatch();
         batch.Add([1, 2], 0, [0], 2);
         Assert.Throws<ArgumentException>(() => backend.Forward(batch, new float[333]));
+    }
+
+    [Fact]
+    public void Forward_AfterDispose_IsRefused()
+    {
+        var backend = new CpuBackend(RandomModel.Create(DType.F32), new CpuOptions { KvBlocks = 1 });
+        backend.Dispose();
+        backend.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => backend.Forward(new ForwardBatch(), []));
     }
 
     [Fact]

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Cpu.Kernels;
@@ -127,9 +129,10 @@ public sealed unsafe class KernelSetTests
 
     private void CheckProduct(KernelSet set, int inputs, int rows, int outputs, bool isBf16)
     {
-        float[] weights = _random.Values(outputs * inputs, 1), bias = _random.Values(outputs, 1), x = _random.Values(rows * inputs, 1);
+        float[] weights = _random.Values(outputs * inputs, 1), bias = _random.Values(outputs, 1);
+        float[] x = _random.Values(rows * inputs, 1);
         if (isBf16)
-            weights = [.. weights.Select(value => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) & 0xFFFF0000))];
+            weights = [.. weights.Select(Truncate)];
         WorkerPool pool = WorkerPool.OfSize(2);
         using PackedMatrix matrix = PackedMatrix.Pack(new LinearWeights(WeightTensor(weights, isBf16, outputs, inputs),
             Tensor.InMemory("bias", bias, outputs)), pool);
@@ -139,7 +142,10 @@ public sealed unsafe class KernelSetTests
             product.Run(px, inputs, rows, matrix, py, outputs, Epilogue.Store);
         float[][] matrixRows = [.. weights.Chunk(inputs)];
         for (int row = 0; row < rows; row++)
-            AssertSameBits(ScalarKernels.Multiply(x[(row * inputs)..((row + 1) * inputs)], matrixRows, bias), y.AsSpan(row * outputs, outputs));
+        {
+            float[] expected = ScalarKernels.Multiply(x[(row * inputs)..((row + 1) * inputs)], matrixRows, bias);
+            AssertSameBits(expected, y.AsSpan(row * outputs, outputs));
+        }
     }
 
     private void CheckAttention(KernelSet set, int tokens, int size)
@@ -161,8 +167,15 @@ public sealed unsafe class KernelSetTests
         {
             var task = new AttentionTask
             {
-                Query = pq, Keys = store.Keys(0, 0), Values = store.Values(0, 0), BlockStride = store.BlockStride,
-                ValueStride = stride, HeadSize = size, Tokens = tokens, Scores = ps, Output = po,
+                Query = pq,
+                Keys = store.Keys(0, 0),
+                Values = store.Values(0, 0),
+                BlockStride = store.BlockStride,
+                ValueStride = stride,
+                HeadSize = size,
+                Tokens = tokens,
+                Scores = ps,
+                Output = po,
             };
             set.Attend(task, table);
         }
@@ -174,6 +187,9 @@ public sealed unsafe class KernelSetTests
         ? Tensor.InMemory("weight", DType.BF16, MemoryMarshal.AsBytes<ushort>(
             [.. values.Select(value => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16))]), rows, columns)
         : Tensor.InMemory("weight", values, rows, columns);
+
+    private static float Truncate(float value) =>
+        BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) & 0xFFFF0000);
 
     private static float[] Padded(float[] values, float with = 0)
     {
@@ -202,7 +218,7 @@ public sealed unsafe class KernelSetTests
     private static KernelSet Set(string name) => KernelSet.Available.Single(set => set.Name == name);
 
     private static void RequireFma() =>
-        Assert.SkipUnless(System.Runtime.Intrinsics.X86.Fma.IsSupported || System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported, "No fused multiply-add here.");
+        Assert.SkipUnless(Fma.IsSupported || AdvSimd.IsSupported, "No fused multiply-add here.");
 
     private static void AssertSameBits(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual) =>
         Assert.Equal(MemoryMarshal.Cast<float, uint>(expected).ToArray(), MemoryMarshal.Cast<float, uint>(actual).ToArray());

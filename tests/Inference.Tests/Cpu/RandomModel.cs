@@ -11,7 +11,14 @@ internal sealed class RandomModel(int seed, DType type)
 
     /// <summary>A model; the defaults are awkward on purpose.</summary>
     public static TransformerWeights Create(
-        DType type, int seed = 1, int heads = 3, int headSize = 24, int hidden = 1100, int vocabulary = 333, int layers = 2, int context = 160)
+        DType type,
+        int seed = 1,
+        int heads = 3,
+        int headSize = 24,
+        int hidden = 1100,
+        int vocabulary = 333,
+        int layers = 2,
+        int context = 160)
     {
         var random = new RandomModel(seed, type);
         int width = heads * headSize;

@@ -17,14 +17,14 @@ internal static class ScalarKernels
     public static float[] LayerNorm(float[] x, float[] weight, float[] bias)
     {
         float mean = LaneSum(x, (sum, value) => sum + value) / x.Length;
-        float variance = LaneSum([.. x.Select(value => value - mean)], (sum, value) => MathF.FusedMultiplyAdd(value, value, sum)) / x.Length;
+        float variance = LaneSum([.. x.Select(value => value - mean)], AddSquare) / x.Length;
         float inverse = 1 / MathF.Sqrt(variance + 1e-5f);
         return [.. x.Select((value, i) => MathF.FusedMultiplyAdd((value - mean) * inverse, weight[i], bias[i]))];
     }
 
     public static float[] RmsNorm(float[] x, float[] weight)
     {
-        float inverse = 1 / MathF.Sqrt((LaneSum(x, (sum, value) => MathF.FusedMultiplyAdd(value, value, sum)) / x.Length) + 1e-5f);
+        float inverse = 1 / MathF.Sqrt((LaneSum(x, AddSquare) / x.Length) + 1e-5f);
         return [.. x.Select((value, i) => value * inverse * weight[i])];
     }
 
@@ -64,6 +64,8 @@ internal static class ScalarKernels
         p = MathF.FusedMultiplyAdd(p, r * r, r + 1);
         return p * BitConverter.Int32BitsToSingle(((int)n + 127) << 23);
     }
+
+    private static float AddSquare(float sum, float value) => MathF.FusedMultiplyAdd(value, value, sum);
 
     // Sixteen chains side by side, then halves onto halves.
     private static float LaneSum(float[] values, Func<float, float, float> add)

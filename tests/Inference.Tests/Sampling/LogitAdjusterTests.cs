@@ -4,7 +4,7 @@ namespace Serving.Inference.Tests.Sampling;
 
 public class LogitAdjusterTests
 {
-    private static readonly float[] _row = [2, -2, 1, -1, 0.5f, 3];
+    private static readonly float[] Row = [2, -2, 1, -1, 0.5f, 3];
 
     private readonly LogitAdjuster _adjuster = new(6, [5]);
 
@@ -12,7 +12,7 @@ public class LogitAdjusterTests
 
     [Fact]
     public void Adjust_NothingAsked_ReturnsTheRowItself() =>
-        Assert.True(_adjuster.Adjust(_row, Request, [0, 1, 2]) == _row.AsSpan());
+        Assert.True(_adjuster.Adjust(Row, Request, [0, 1, 2]) == Row.AsSpan());
 
     [Fact]
     public void Adjust_Penalties_CountGeneratedTokensOnly() => AssertAdjusted([2, -2, 1 - 1.25f, -1 - 0.75f, 0.5f, 3],
@@ -26,7 +26,7 @@ public class LogitAdjusterTests
     public void Adjust_Bias_IsAdded()
     {
         GenerationRequest request = Request with { LogitBias = [new LogitBias(1, 4), new LogitBias(2, -100)] };
-        Assert.Equal([2, 2, -99, -1, 0.5f, 3], _adjuster.Adjust(_row, request, [0, 1]).ToArray());
+        Assert.Equal([2, 2, -99, -1, 0.5f, 3], _adjuster.Adjust(Row, request, [0, 1]).ToArray());
     }
 
     [Fact]
@@ -34,15 +34,15 @@ public class LogitAdjusterTests
     {
         GenerationRequest request = Request with { MinTokens = 2, StopTokenIds = [3] };
         float banned = float.NegativeInfinity;
-        Assert.Equal([2, -2, 1, banned, 0.5f, banned], _adjuster.Adjust(_row, request, [0, 1, 4]).ToArray());
+        Assert.Equal([2, -2, 1, banned, 0.5f, banned], _adjuster.Adjust(Row, request, [0, 1, 4]).ToArray());
         GenerationRequest ignoring = request with { IgnoreEndOfText = true };
-        Assert.Equal([2, -2, 1, banned, 0.5f, 3], _adjuster.Adjust(_row, ignoring, [0, 1, 4]).ToArray());
-        Assert.Equal(_row, _adjuster.Adjust(_row, request, [0, 1, 4, 4]).ToArray());
+        Assert.Equal([2, -2, 1, banned, 0.5f, 3], _adjuster.Adjust(Row, ignoring, [0, 1, 4]).ToArray());
+        Assert.Equal(Row, _adjuster.Adjust(Row, request, [0, 1, 4, 4]).ToArray());
     }
 
     private void AssertAdjusted(float[] expected, SamplingOptions options, params int[] generated)
     {
         for (int i = 0; i < 2; i++) // twice: the counts must be clean again
-            Assert.Equal(expected, _adjuster.Adjust(_row, Request with { Sampling = options }, [0, 1, .. generated]).ToArray());
+            Assert.Equal(expected, _adjuster.Adjust(Row, Request with { Sampling = options }, [0, 1, .. generated]).ToArray());
     }
 }

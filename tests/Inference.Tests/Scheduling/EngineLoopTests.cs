@@ -5,7 +5,7 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public class EngineLoopTests
 {
-    private static readonly int[] _ends = [2, 40, 41, 42, 43];
+    private static readonly int[] Ends = [2, 40, 41, 42, 43];
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 150)];
 
@@ -25,11 +25,11 @@ public class EngineLoopTests
             LogitRows = random.Next(1, 9),
             MaxRunning = random.Next(1, 9),
             ReusePrefixes = random.Next(3) > 0,
-            EndOfTextIds = _ends,
+            EndOfTextIds = Ends,
         };
         EngineLoop loop = new(backend, options);
         List<Generation> all = [.. Enumerable.Range(0, 25)
-            .Select(_ => Create(Requests.Random(random, Math.Min(loop.ContextTokens, 45), _ends), loop))];
+            .Select(_ => Create(Requests.Random(random, Math.Min(loop.ContextTokens, 45), Ends), loop))];
         HashSet<Generation> cancelled = [];
         for (int next = 0; next < all.Count || loop.HasWork;)
         {
@@ -162,7 +162,7 @@ public class EngineLoopTests
         {
             BeforeForward = _ => throw new TimeoutException("no answer"),
         };
-        EngineLoop loop = new(backend, new EngineOptions { MaxRunning = 2, EndOfTextIds = _ends });
+        EngineLoop loop = new(backend, new EngineOptions { MaxRunning = 2, EndOfTextIds = Ends });
         List<Generation> all = [.. Enumerable.Range(0, 3).Select(i => Create(Requests.Of(i + 5, 6, 7), loop))];
         foreach (Generation generation in all) loop.Accept(generation);
         Step(loop);
@@ -186,7 +186,7 @@ public class EngineLoopTests
         {
             IsBroken = tokens => tokens[0] == 6 && tokens.Count == 5,
         };
-        EngineLoop loop = new(backend, new EngineOptions { EndOfTextIds = _ends });
+        EngineLoop loop = new(backend, new EngineOptions { EndOfTextIds = Ends });
         List<Generation> all = [.. Enumerable.Range(5, 3).Select(i => Create(Requests.Of(i, 6, 7), loop))];
         foreach (Generation generation in all) loop.Accept(generation);
         RunToEnd(loop);
@@ -317,7 +317,7 @@ public class EngineLoopTests
         List<GenerationEvent> events = Events(generation);
         GenerationFinished last = Assert.IsType<GenerationFinished>(events[^1]);
         Assert.Null(last.Error);
-        int[] expected = Requests.Expected(generation.Request, context, _ends);
+        int[] expected = Requests.Expected(generation.Request, context, Ends);
         int[] actual = [.. events.OfType<TokenGenerated>().Select(token => token.TokenId)];
         if (cancelled)
         {

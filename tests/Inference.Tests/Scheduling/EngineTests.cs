@@ -5,7 +5,7 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public class EngineTests
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private static CancellationToken Stay => TestContext.Current.CancellationToken;
 
@@ -23,7 +23,7 @@ public class EngineTests
             Assert.Equal(expected, answers[i].OfType<TokenGenerated>().Select(token => token.TokenId));
             Assert.Equal(FinishReason.Length, Last(answers[i]).Reason);
         }
-        Assert.True(await engine.DrainAsync(_patience));
+        Assert.True(await engine.DrainAsync(Patience));
         AssertIdle(engine.Statistics);
         Assert.Equal(60 * 8, engine.Statistics.GeneratedTokens);
         Assert.Equal(60 * 3, engine.Statistics.PromptTokens);
@@ -85,7 +85,7 @@ public class EngineTests
         foreach (ChannelReader<GenerationEvent> left in (ChannelReader<GenerationEvent>[])[running, waiting, late])
             Assert.Equal(FinishReason.Cancelled, Last(await ReadAll(left)).Reason);
         Assert.Equal(FinishReason.Length, Last(await ReadAll(staying)).Reason);
-        Assert.True(await engine.DrainAsync(_patience));
+        Assert.True(await engine.DrainAsync(Patience));
         AssertIdle(engine.Statistics);
         Assert.Equal(0, engine.Statistics.KvBlocksCached);
     }
@@ -105,7 +105,7 @@ public class EngineTests
         }
         foreach (List<GenerationEvent> events in await Task.WhenAll(answers))
             Assert.True(Last(events).Reason is FinishReason.Length or FinishReason.Cancelled);
-        Assert.True(await engine.DrainAsync(_patience));
+        Assert.True(await engine.DrainAsync(Patience));
         AssertIdle(engine.Statistics);
     }
 
@@ -113,12 +113,12 @@ public class EngineTests
     public async Task Submit_WhileDrainingOrAfterDispose_IsRefused()
     {
         Engine engine = new(Backend(), Requests.Tokenizer, new EngineOptions());
-        Assert.True(await engine.DrainAsync(_patience));
+        Assert.True(await engine.DrainAsync(Patience));
         Assert.Equal(EngineRefusal.ShuttingDown, Refusal(engine).Reason);
         await engine.DisposeAsync();
         await engine.DisposeAsync();
         Assert.Equal(EngineRefusal.ShuttingDown, Refusal(engine).Reason);
-        Assert.True(await engine.DrainAsync(_patience));
+        Assert.True(await engine.DrainAsync(Patience));
     }
 
     [Fact]
@@ -149,7 +149,7 @@ public class EngineTests
         stalled.AwaitPass();
         Assert.False(await engine.DrainAsync(TimeSpan.Zero));
         stalled.Release();
-        Assert.True(await engine.DrainAsync(_patience));
+        Assert.True(await engine.DrainAsync(Patience));
         Assert.Equal(FinishReason.Length, Last(await ReadAll(running)).Reason);
     }
 

@@ -4,7 +4,7 @@ namespace Serving.Inference.Tests.Scheduling;
 
 public class KvBlockPoolTests
 {
-    private static readonly ulong _root = KvBlockPool.Root(0);
+    private static readonly ulong Root = KvBlockPool.Root(0);
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(0, 40)];
 
@@ -25,7 +25,7 @@ public class KvBlockPoolTests
         KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
         List<int> first = Store(pool, [1, 2, 3, 4, 5]);
         List<int> second = [];
-        ulong link = _root;
+        ulong link = Root;
         Assert.Equal(4, pool.Match([1, 2, 3, 4, 5, 6], second, ref link));
         Assert.Equal(first.Take(2), second);
         Assert.Equal(2, pool.References(first[0]));
@@ -42,7 +42,7 @@ public class KvBlockPoolTests
     {
         KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
         Store(pool, [1, 2, 3, 4]);
-        ulong link = _root;
+        ulong link = Root;
         Assert.Equal(0, pool.Match(tokens, [], ref link));
         link = KvBlockPool.Root(1);
         Assert.Equal(0, pool.Match([1, 2, 3, 4], [], ref link));
@@ -71,11 +71,11 @@ public class KvBlockPoolTests
     {
         KvBlockPool pool = new(new KvCapacity(4, 2), reusePrefixes: true);
         (int[] tokens, int[] twins) = Collision();
-        Assert.Equal(KvBlockPool.Hash(_root, tokens), KvBlockPool.Hash(_root, twins));
-        pool.Register(Block(pool), tokens, _root);
+        Assert.Equal(KvBlockPool.Hash(Root, tokens), KvBlockPool.Hash(Root, twins));
+        pool.Register(Block(pool), tokens, Root);
 
         Assert.Equal(0, Matched(pool, twins));
-        pool.Register(Block(pool), twins, _root); // simply not cached
+        pool.Register(Block(pool), twins, Root); // simply not cached
         Assert.Equal(0, Matched(pool, twins));
         Assert.Equal(2, Matched(pool, tokens));
         pool.Check();
@@ -85,8 +85,8 @@ public class KvBlockPoolTests
     public void Register_TwoComputeTheSamePrefix_BothContinueOneChain()
     {
         KvBlockPool pool = new(new KvCapacity(4, 1), reusePrefixes: true);
-        ulong first = pool.Register(Block(pool), [1], _root);
-        ulong second = pool.Register(Block(pool), [1], _root);
+        ulong first = pool.Register(Block(pool), [1], Root);
+        ulong second = pool.Register(Block(pool), [1], Root);
         pool.Register(Block(pool), [2], second);
 
         Assert.Equal(first, second);
@@ -118,7 +118,7 @@ public class KvBlockPoolTests
             }
             int[] tokens = [.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => random.Next(2))];
             List<int> table = [];
-            ulong link = _root;
+            ulong link = Root;
             int cached = pool.Match(tokens, table, ref link);
             for (int block = 0; block < table.Count; block++)
                 Assert.Equal(tokens.Take((block * 2) + 2), contents[table[block]]);
@@ -152,7 +152,7 @@ public class KvBlockPoolTests
     {
         List<int> table = [];
         Assert.True(pool.TryExtend(table, (tokens.Length + 1) / 2));
-        Compute(pool, tokens, table, 0, _root, []);
+        Compute(pool, tokens, table, 0, Root, []);
         return table;
     }
 
@@ -163,7 +163,7 @@ public class KvBlockPoolTests
         while (true)
         {
             int[] tokens = [random.Next(), random.Next()];
-            uint hash = KvBlockPool.Hash(_root, tokens);
+            uint hash = KvBlockPool.Hash(Root, tokens);
             if (seen.TryGetValue(hash, out int[]? twins)) return (tokens, twins);
             seen.Add(hash, tokens);
         }
@@ -179,7 +179,7 @@ public class KvBlockPoolTests
     private static int Matched(KvBlockPool pool, int[] tokens)
     {
         List<int> table = [];
-        ulong link = _root;
+        ulong link = Root;
         int matched = pool.Match(tokens, table, ref link);
         pool.Release(table);
         return matched;

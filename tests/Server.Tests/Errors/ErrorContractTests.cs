@@ -35,6 +35,7 @@ public sealed class ErrorContractTests(SmallServer small) : IClassFixture<SmallS
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"temperature\":1e999}", 400, "invalid_value", "temperature")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"temperature\":2.1}", 400, "invalid_value", "temperature")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"top_p\":0}", 400, "invalid_value", "top_p")]
+    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"top_p\":1e-60}", 400, "invalid_value", "top_p")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"top_k\":-2}", 400, "invalid_value", "top_k")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"min_p\":-0.1}", 400, "invalid_value", "min_p")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"n\":0}", 400, "invalid_value", "n")]

@@ -6,7 +6,7 @@ namespace Serving.Inference.Cpu.Kernels;
 internal static class Elementary
 {
     /// <summary>e^x within 2 units in the last place; x is clamped to [-87.3, 88].</summary>
-    /// <remarks>x = n ln 2 + r with |r| at most ln 2 / 2, ln 2 split in two (Cody and Waite); polynomial of Cephes expf.</remarks>
+    /// <remarks>x = n ln 2 + r with |r| at most ln 2 / 2, ln 2 split in two; the polynomial of Cephes expf.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Exp<T>(T x)
         where T : unmanaged, ILanes<T>

@@ -41,7 +41,8 @@ internal unsafe interface ILanes<T>
     /// <summary>2 to the power of whole numbers from -126 to 127.</summary>
     static abstract T PowerOfTwo(T exponent);
 
-    /// <summary>The first <paramref name="count"/> lanes of <paramref name="value"/>; <paramref name="other"/> in the rest.</summary>
+    /// <summary>The first <paramref name="count"/> lanes of <paramref name="value"/>,
+    /// <paramref name="other"/> in the rest.</summary>
     static abstract T KeepFirst(T value, int count, float other);
 
     /// <summary>Lane i with lane i + 8, then with i + 4, i + 2, i + 1.</summary>

@@ -9,16 +9,11 @@ internal abstract unsafe class KernelSet
     /// <summary>Outputs of a panel of weights.</summary>
     public const int PanelOutputs = 4 * Lanes.Count;
 
-    /// <summary>The fastest kernels that this machine has.</summary>
-    public static KernelSet Best { get; } = Available[^1];
-
     /// <summary>All kernels that this machine has, slowest first.</summary>
-    public static IReadOnlyList<KernelSet> Available =>
-    [
-        new KernelSet<Lanes128>("128-bit"),
-        .. Avx2.IsSupported && Fma.IsSupported ? [new KernelSet<Lanes256>("AVX2")] : Array.Empty<KernelSet>(),
-        .. Avx512F.IsSupported && Vector512.IsHardwareAccelerated ? [new KernelSet<Lanes512>("AVX-512")] : Array.Empty<KernelSet>(),
-    ];
+    public static IReadOnlyList<KernelSet> Available { get; } = FindAvailable();
+
+    /// <summary>The fastest kernels that this machine has.</summary>
+    public static KernelSet Best => Available[^1];
 
     /// <summary>What the machine's instructions are called.</summary>
     public abstract string Name { get; }
@@ -26,7 +21,8 @@ internal abstract unsafe class KernelSet
     /// <summary>Rows that share a pass over a panel.</summary>
     public abstract int TileRows { get; }
 
-    /// <summary>Continues the sums of up to <see cref="TileRows"/> rows over <paramref name="inputs"/> rows of a float32 panel.</summary>
+    /// <summary>Continues the sums of up to <see cref="TileRows"/> rows over some inputs of a float32 panel; see
+    /// <see cref="Tile{T, TPanel}"/>.</summary>
     public abstract void MultiplyAddF32(float* x, nint stride, int rows, byte* panel, int inputs, float* sums);
 
     /// <summary>The same for a bf16 panel.</summary>
@@ -60,4 +56,16 @@ internal abstract unsafe class KernelSet
 
     /// <summary>Attention of one query over the first tokens of its sequence.</summary>
     public abstract void Attend(in AttentionTask task, ReadOnlySpan<int> blocks);
+
+    private static KernelSet[] FindAvailable()
+    {
+        var sets = new List<KernelSet> { new KernelSet<Lanes128>("128-bit") };
+        if (Avx2.IsSupported && Fma.IsSupported)
+            sets.Add(new KernelSet<Lanes256>("AVX2"));
+
+        // Not accelerated = present, but so slow on this processor that the runtime advises against it.
+        if (Avx512F.IsSupported && Vector512.IsHardwareAccelerated)
+            sets.Add(new KernelSet<Lanes512>("AVX-512"));
+        return [.. sets];
+    }
 }

@@ -4,7 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Serving.Inference.Cpu.Kernels;
 
 /// <summary>Sixteen float32 in four 128-bit registers, on any machine that .NET runs on.</summary>
-/// <remarks>Where there is no fused multiply-add the product is rounded too: other bits than elsewhere, still always the same.</remarks>
+/// <remarks>Where there is no fused multiply-add the product is rounded too: other bits than elsewhere, yet always
+/// the same.</remarks>
 [method: MethodImpl(MethodImplOptions.AggressiveInlining)]
 internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
     : ILanes<Lanes128>
@@ -63,7 +64,8 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 MultiplyAdd(Lanes128 x, Lanes128 y, Lanes128 z) =>
-        new(MultiplyAdd(x._a, y._a, z._a), MultiplyAdd(x._b, y._b, z._b), MultiplyAdd(x._c, y._c, z._c), MultiplyAdd(x._d, y._d, z._d));
+        new(MultiplyAdd(x._a, y._a, z._a), MultiplyAdd(x._b, y._b, z._b),
+            MultiplyAdd(x._c, y._c, z._c), MultiplyAdd(x._d, y._d, z._d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Min(Lanes128 x, Lanes128 y) => new(Vector128.MinNative(x._a, y._a), Vector128.MinNative(x._b, y._b),

@@ -31,7 +31,9 @@ internal readonly unsafe struct Lanes256(Vector256<float> low, Vector256<float> 
     {
         Vector256<uint> low = Vector256.Load((uint*)source), high = Vector256.Load((uint*)source + 8);
         Vector256<uint> mask = Vector256.Create(0xFFFF0000u);
-        return half == 0 ? new((low << 16).AsSingle(), (high << 16).AsSingle()) : new((low & mask).AsSingle(), (high & mask).AsSingle());
+        return half == 0
+            ? new((low << 16).AsSingle(), (high << 16).AsSingle())
+            : new((low & mask).AsSingle(), (high & mask).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

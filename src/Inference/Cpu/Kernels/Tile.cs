@@ -17,7 +17,7 @@ internal static unsafe class Tile<T, TPanel>
     /// <summary>Rows that one pass over a panel serves.</summary>
     public static int Rows => T.HasManyRegisters ? 6 : 2;
 
-    /// <summary>Continues the sums of <paramref name="rows"/> rows (at most <see cref="Rows"/>) over <paramref name="inputs"/> inputs.</summary>
+    /// <summary>Continues the sums of some rows over some inputs.</summary>
     /// <param name="x">The rows, <paramref name="stride"/> values apart.</param>
     /// <param name="stride">Values from row to row.</param>
     /// <param name="rows">1 to <see cref="Rows"/>.</param>
@@ -50,8 +50,13 @@ internal static unsafe class Tile<T, TPanel>
     private static void One(float* x, byte* panel, int inputs, float* sums)
     {
         Quad row = Quad.Load(sums);
-        for (int i = 0; i < inputs; i++, panel += TPanel.RowBytes)
-            row = Quad.MultiplyAdd(x[i], TPanel.Load<T>(panel, 0), TPanel.Load<T>(panel, 1), TPanel.Load<T>(panel, 2), TPanel.Load<T>(panel, 3), row);
+        for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
+        {
+            T a = TPanel.Load<T>(panel, 0), b = TPanel.Load<T>(panel, 1);
+            T c = TPanel.Load<T>(panel, 2), d = TPanel.Load<T>(panel, 3);
+            row = Quad.MultiplyAdd(x[i], a, b, c, d, row);
+        }
+
         Quad.Store(row, sums);
     }
 
@@ -59,11 +64,13 @@ internal static unsafe class Tile<T, TPanel>
     private static void Six(
         float* x0, float* x1, float* x2, float* x3, float* x4, float* x5, byte* panel, int inputs, float* sums)
     {
-        Quad row0 = Quad.Load(sums), row1 = Quad.Load(sums + Outputs), row2 = Quad.Load(sums + (2 * Outputs));
-        Quad row3 = Quad.Load(sums + (3 * Outputs)), row4 = Quad.Load(sums + (4 * Outputs)), row5 = Quad.Load(sums + (5 * Outputs));
+        Quad row0 = Quad.Load(sums), row1 = Quad.Load(sums + Outputs);
+        Quad row2 = Quad.Load(sums + (2 * Outputs)), row3 = Quad.Load(sums + (3 * Outputs));
+        Quad row4 = Quad.Load(sums + (4 * Outputs)), row5 = Quad.Load(sums + (5 * Outputs));
         for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
         {
-            T a = TPanel.Load<T>(panel, 0), b = TPanel.Load<T>(panel, 1), c = TPanel.Load<T>(panel, 2), d = TPanel.Load<T>(panel, 3);
+            T a = TPanel.Load<T>(panel, 0), b = TPanel.Load<T>(panel, 1);
+            T c = TPanel.Load<T>(panel, 2), d = TPanel.Load<T>(panel, 3);
             row0 = Quad.MultiplyAdd(x0[i], a, b, c, d, row0);
             row1 = Quad.MultiplyAdd(x1[i], a, b, c, d, row1);
             row2 = Quad.MultiplyAdd(x2[i], a, b, c, d, row2);

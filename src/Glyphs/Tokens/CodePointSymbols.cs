@@ -5,7 +5,7 @@ namespace Serving.Glyphs.Tokens;
 /// <summary>From code points to the ids that merging starts with. Immutable.</summary>
 /// <remarks>Looks up code points, never UTF-16 halves: in the glyph family's vocabulary the ids of the surrogate range
 /// belong to n-grams. A surrogate without its partner is an unknown code point.</remarks>
-internal sealed class SymbolTable(BytePairModel model)
+internal sealed class CodePointSymbols(BytePairModel model)
 {
     private const int Absent = -1;
 
@@ -34,7 +34,8 @@ internal sealed class SymbolTable(BytePairModel model)
         for (int i = 0; i < text.Length; i++)
         {
             int id = _vocabulary.Find(text[i]);
-            if (id < 0 && i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1])) id = _vocabulary.Find(text.Slice(i++, 2));
+            if (id < 0 && i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1]))
+                id = _vocabulary.Find(text.Slice(i++, 2));
             if (id >= 0) symbols[count++] = id;
             else if (_unknownId >= 0 && !(afterUnknown && model.FuseUnknown)) symbols[count++] = _unknownId;
             afterUnknown = id < 0;
