@@ -24,11 +24,11 @@ internal sealed class CheckpointCopies : IDisposable
         weights.SetLength(weights.Length / 2);
     }
 
-    /// <summary>Copies the checkpoint "plain" with a context that takes many seconds to fill.</summary>
+    /// <summary>Copies the checkpoint "plain" with a context longer than a pipe holds, and than anybody waits for.</summary>
     public void AddEndless(string name)
     {
         string config = System.IO.Path.Combine(Add("plain", name), "config.json");
-        File.WriteAllText(config, File.ReadAllText(config).Replace("\"block_size\": 48", "\"block_size\": 50000", StringComparison.Ordinal));
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"block_size\": 48", "\"block_size\": 120000", StringComparison.Ordinal));
     }
 
     public void Dispose() => Directory.Delete(Path, recursive: true);

@@ -44,11 +44,13 @@ public sealed class CommandLineTests
     {
         using var copies = new CheckpointCopies();
         copies.AddEndless("endless");
-        using Process program = Process.Start(ServerProcess.StartInfo("generate", "--models", copies.Path, "--max-tokens", "40000", "x"))!;
+        using Process program = Process.Start(ServerProcess.StartInfo("generate", "--models", copies.Path, "--max-tokens", "110000", "x"))!;
         Assert.Equal(1, await program.StandardOutput.ReadAsync(new char[1]));
         await ServerProcess.SignalAsync(program, "INT");
+        // The text does not fit the pipe, so the program cannot have finished before the signal came.
+        Task<string> text = program.StandardOutput.ReadToEndAsync();
         string errors = await program.StandardError.ReadToEndAsync();
-        await program.StandardOutput.ReadToEndAsync();
+        await text;
         await program.WaitForExitAsync();
         Assert.Equal(130, program.ExitCode);
         Assert.Equal("", errors);

@@ -6,7 +6,7 @@ namespace Serving.EndToEnd;
 public sealed class ShutdownTests : IDisposable
 {
     private const string Endless =
-        """{"model":"endless","prompt":"x","max_tokens":40000,"ignore_eos":true,"stream":true}""";
+        """{"model":"endless","prompt":"x","max_tokens":110000,"ignore_eos":true,"stream":true}""";
 
     private readonly CheckpointCopies _copies = new();
 

@@ -74,6 +74,8 @@ internal static class ServerApplication
         v1.MapModels();
         app.MapHealth();
         app.MapOpenApi();
+        // Whoever opens the server in a browser should not meet a 404.
+        app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription();
     }
 
     private static void BindOptions(ServingOptions options, IConfiguration configuration)
