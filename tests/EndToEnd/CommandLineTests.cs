@@ -44,7 +44,7 @@ public sealed class CommandLineTests
     {
         using var copies = new CheckpointCopies();
         copies.AddEndless("endless");
-        using Process program = Process.Start(ServerProcess.StartInfo("generate", "--models", copies.Path, "--max-tokens", "110000", "x"))!;
+        using Process program = Process.Start(ServerProcess.StartInfo("generate", "--models", copies.Path, "--max-tokens", "110000", "--temperature", "0", "x"))!;
         Assert.Equal(1, await program.StandardOutput.ReadAsync(new char[1]));
         await ServerProcess.SignalAsync(program, "INT");
         // The text does not fit the pipe, so the program cannot have finished before the signal came.
