@@ -59,14 +59,19 @@ internal sealed class ServerProcess : IAsyncDisposable
         return server;
     }
 
-    /// <summary>How the program is started.</summary>
-    public static ProcessStartInfo StartInfo(params string[] arguments) =>
-        new("dotnet", [typeof(ServerApplication).Assembly.Location, .. arguments])
+    /// <summary>How the program is started. A shell's background job, as which the tests may run, ignores Ctrl-C and hands
+    /// that down; <c>env</c> gives the signal its meaning back.</summary>
+    public static ProcessStartInfo StartInfo(params string[] arguments)
+    {
+        string[] program = ["dotnet", typeof(ServerApplication).Assembly.Location, .. arguments];
+        string[] command = OperatingSystem.IsLinux() ? ["env", "--default-signal=INT", .. program] : program;
+        return new(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
+    }
 
     /// <summary>Sends a signal, as <c>INT</c>.</summary>
     public Task SignalAsync(string name) => SignalAsync(_process, name);
