@@ -77,8 +77,8 @@ public sealed unsafe class CpuBackend : IBackend
     /// <inheritdoc/>
     public KvCapacity Kv { get; }
 
-    /// <summary>The instructions in use: "AVX-512", "AVX2" or "128-bit".</summary>
-    public string Instructions => _kernels.Name;
+    /// <summary>The instructions that this machine's backends use: "AVX-512", "AVX2" or "128-bit".</summary>
+    public static string Instructions => KernelSet.Best.Name;
 
     /// <summary>K/V bytes that one block of 16 tokens takes.</summary>
     public static long BytesPerKvBlock(TransformerWeights weights)
