@@ -5,8 +5,8 @@ using Serving.Inference.Cpu.Kernels;
 namespace Serving.Inference.Cpu;
 
 /// <summary>
-/// The transformer on the CPU. Weights are packed once, when it is built; a row's logits are the same bits alone, in any
-/// batch, with any chunk size and any number of threads.
+/// The transformer on the CPU. Several may stand on one <see cref="CpuModel"/>, each with K/V of its own; a row's logits are the
+/// same bits alone, in any batch, with any chunk size and any number of threads.
 /// </summary>
 /// <remarks>One thread at a time calls <see cref="Forward"/>. Backends share the process's threads and take turns, a whole
 /// forward pass each.</remarks>
@@ -17,6 +17,7 @@ public sealed unsafe class CpuBackend : IBackend
     private const int QueriesPerItem = 8;
     private const int SmallRows = 8;
 
+    private readonly CpuModel _weights;
     private readonly PackedModel _model;
     private readonly KernelSet _kernels;
     private readonly WorkerPool _pool;
@@ -32,25 +33,41 @@ public sealed unsafe class CpuBackend : IBackend
     private int _layer;
     private bool _disposed;
 
-    /// <summary>Reads and packs the weights; the files they come from may be closed afterwards.</summary>
+    /// <summary>A backend with weights of its own; the files they come from may be closed afterwards.</summary>
     /// <param name="weights">The model.</param>
     /// <param name="options">Threads and K/V memory; null = defaults.</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
     public CpuBackend(TransformerWeights weights, CpuOptions? options = null)
+        : this(new CpuModel(weights, options?.Threads ?? 0), options, isOwner: true)
     {
-        ArgumentNullException.ThrowIfNull(weights);
+    }
+
+    /// <summary>A backend on weights that others may stand on, too.</summary>
+    /// <param name="model">The weights; held until this backend is disposed, even if its maker lets go of it before.</param>
+    /// <param name="options">Threads and K/V memory; null = defaults.</param>
+    /// <exception cref="ObjectDisposedException">Nobody holds <paramref name="model"/> any more.</exception>
+    public CpuBackend(CpuModel model, CpuOptions? options = null)
+        : this(model, options, isOwner: false)
+    {
+    }
+
+    private CpuBackend(CpuModel model, CpuOptions? options, bool isOwner)
+    {
+        ArgumentNullException.ThrowIfNull(model);
         options ??= new CpuOptions();
         ArgumentOutOfRangeException.ThrowIfNegative(options.Threads, nameof(options));
         ArgumentOutOfRangeException.ThrowIfNegative(options.KvBlocks, nameof(options));
+        if (!isOwner)
+            model.Hold();
+        (_weights, _model) = (model, model.Packed);
         _kernels = options.Kernels ?? KernelSet.Best;
-        _pool = WorkerPool.OfSize(options.Threads == 0 ? Environment.ProcessorCount : options.Threads);
-        _model = new PackedModel(weights, _pool);
-        int blocks = options.KvBlocks > 0 ? options.KvBlocks : DefaultSequences * BlocksFor(weights.ContextTokens);
-        _kv = new KvStore(weights.Blocks.Count, blocks, weights.Heads, _model.HeadStride);
+        _pool = WorkerPool.OfThreads(options.Threads);
+        int blocks = options.KvBlocks > 0 ? options.KvBlocks : DefaultSequences * BlocksFor(_model.ContextTokens);
+        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
         (_normRows, _placeRows, _attend) = (NormRows, PlaceRows, Attend);
-        Shape = new ModelShape(weights.VocabularySize, weights.ContextTokens);
+        Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens);
         Kv = new KvCapacity(blocks, KvStore.BlockTokens);
     }
 
@@ -60,8 +77,8 @@ public sealed unsafe class CpuBackend : IBackend
     /// <inheritdoc/>
     public KvCapacity Kv { get; }
 
-    /// <summary>The instructions in use: "AVX-512", "AVX2" or "128-bit".</summary>
-    public string Instructions => _kernels.Name;
+    /// <summary>The instructions that this machine's backends use: "AVX-512", "AVX2" or "128-bit".</summary>
+    public static string Instructions => KernelSet.Best.Name;
 
     /// <summary>K/V bytes that one block of 16 tokens takes.</summary>
     public static long BytesPerKvBlock(TransformerWeights weights)
@@ -90,11 +107,13 @@ public sealed unsafe class CpuBackend : IBackend
         }
     }
 
-    /// <summary>Frees weights and K/V.</summary>
+    /// <summary>Frees K/V, and the weights if no one else holds them.</summary>
     public void Dispose()
     {
+        if (_disposed)
+            return;
         _disposed = true;
-        _model.Dispose();
+        _weights.Release();
         _kv.Dispose();
         _work.Dispose();
         _product.Dispose();

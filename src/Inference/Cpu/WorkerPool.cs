@@ -36,6 +36,9 @@ internal sealed class WorkerPool
     /// <summary>Held by the one caller that may run regions.</summary>
     public Lock Gate { get; } = new();
 
+    /// <summary>The pool that an option's number means: 0 = one thread for each processor.</summary>
+    public static WorkerPool OfThreads(int threads) => OfSize(threads == 0 ? Environment.ProcessorCount : threads);
+
     /// <summary>The process's pool with this many threads; the same object each time.</summary>
     public static WorkerPool OfSize(int threads)
     {

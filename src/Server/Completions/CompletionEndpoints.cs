@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Logging;
@@ -16,14 +17,15 @@ internal static class CompletionEndpoints
             + "cannot finish sends an event with an error and breaks the connection. Fields that are not known are ignored, "
             + "or refused with the header X-Strict: 1.")
         .Produces<Completion>(StatusCodes.Status200OK, "application/json", "text/event-stream")
-        .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status413PayloadTooLarge,
+        .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status409Conflict, StatusCodes.Status413PayloadTooLarge,
             StatusCodes.Status415UnsupportedMediaType, StatusCodes.Status429TooManyRequests, StatusCodes.Status500InternalServerError,
             StatusCodes.Status503ServiceUnavailable);
 
     private static async Task CompleteAsync(
-        CompletionRequest request, HttpContext http, ModelCatalog catalog, Drain drain, IOptions<ServingOptions> options)
+        CompletionRequest request, HttpContext http, EnsembleEngines engines, Drain drain, IOptions<ServingOptions> options)
     {
-        ServedModel model = catalog.Find(request.Model).Require();
+        using RentedModel rented = await engines.RentAsync(request.Model, request.Ensemble);
+        ServedModel model = rented.Model;
         RequestFacts.Of(http).Model = model.Id;
         bool strict = http.Request.Headers["X-Strict"] is ["1"];
         var validator = new CompletionValidator(model, options.Value.MaxChoices);

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Completions;
 
@@ -8,7 +9,7 @@ namespace Serving.Server.Completions;
 /// <remarks>Settable because the serializer would otherwise bind through a constructor and lose a wrong type's name.</remarks>
 internal sealed record CompletionRequest
 {
-    [Description("The id of a model from GET /v1/models.")]
+    [Description("The id of a model or ensemble from GET /v1/models, or a sum of models such as glyph-en+glyph-ru.")]
     public string? Model { get; set; }
 
     [Description("A text, several texts, one list of token ids, or several lists. Several prompts are answered prompt after prompt.")]
@@ -82,8 +83,8 @@ internal sealed record CompletionRequest
     [Description("Not supported.")]
     public string? Suffix { get; set; }
 
-    [Description("Not supported.")]
-    public JsonElement? Ensemble { get; set; }
+    [Description("Models to be averaged, instead of a model.")]
+    public EnsembleDefinition? Ensemble { get; set; }
 
     [Description("Not supported.")]
     public bool? ExpertLogprobs { get; set; }

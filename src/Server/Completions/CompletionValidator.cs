@@ -225,7 +225,6 @@ internal sealed class CompletionValidator(
             "'suffix' is not supported: these models only continue text. Leave it out.");
         _problems.Unsupported(request.BestOf is not null && request.BestOf != (request.N ?? 1), "best_of",
             "'best_of' is not supported beyond 'n': every answer is returned. Leave it out.");
-        _problems.Unsupported(request.Ensemble is not null, "ensemble", "'ensemble' is not supported yet. Name one model.");
         _problems.Unsupported(request.ExpertLogprobs is true, "expert_logprobs",
             "'expert_logprobs' is not supported yet. Leave it out.");
     }
@@ -233,7 +232,8 @@ internal sealed class CompletionValidator(
     private void CheckUnknown(CompletionRequest request)
     {
         IEnumerable<string> unknown = (request.Unknown?.Keys ?? Enumerable.Empty<string>())
-            .Concat((request.StreamOptions?.Unknown?.Keys ?? Enumerable.Empty<string>()).Select(key => $"stream_options.{key}"));
+            .Concat((request.StreamOptions?.Unknown?.Keys ?? Enumerable.Empty<string>()).Select(key => $"stream_options.{key}"))
+            .Concat((request.Ensemble?.UnknownFields() ?? []).Select(field => $"ensemble.{field}"));
         foreach (string field in unknown.Take(CompletionLimits.MaxShownUnknownFields))
         {
             _problems.Unsupported(true, Clip(field),

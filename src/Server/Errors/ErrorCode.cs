@@ -10,6 +10,7 @@ internal static class ErrorCode
     public const string ModelNotFound = "model_not_found";
     public const string NotFound = "not_found";
     public const string MethodNotAllowed = "method_not_allowed";
+    public const string IncompatibleExperts = "incompatible_experts";
     public const string RequestTooLarge = "request_too_large";
     public const string UnsupportedMediaType = "unsupported_media_type";
     public const string RequestTimeout = "request_timeout";

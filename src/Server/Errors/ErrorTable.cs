@@ -1,6 +1,9 @@
 using System.Text.Json;
+using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
+using Serving.Server.Completions;
 using Serving.Server.Json;
+using Serving.Server.Models;
 
 namespace Serving.Server.Errors;
 
@@ -20,6 +23,7 @@ internal static class ErrorTable
         ApiException known => known.Failure,
         EngineRefusedException { Reason: EngineRefusal.QueueFull } full => QueueFull(full.RetryAfterSeconds),
         EngineRefusedException { Reason: EngineRefusal.ShuttingDown } => ShuttingDown(),
+        GenerationFailedException { InnerException: MemberFaultException fault } => MemberFault(fault.MemberId),
         BadHttpRequestException { InnerException: JsonException json } => Invalid([JsonFault.Describe(json)]),
         BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } => Invalid([JsonFault.Missing]),
         BadHttpRequestException bad => FromStatus(bad.StatusCode),
@@ -52,9 +56,9 @@ internal static class ErrorTable
         string.Join(' ', problems.Select(problem => problem.Message)), InvalidRequest,
         problems[0].Param.Length == 0 ? null : problems[0].Param, problems[0].Code));
 
-    public static ApiFailure ModelNotFound(string id, IEnumerable<string> available) => new(StatusCodes.Status404NotFound, new(
+    public static ApiFailure ModelNotFound(string id, IEnumerable<string> available, string param = "model") => new(StatusCodes.Status404NotFound, new(
         $"The model '{id}' does not exist. Models of this server: {string.Join(", ", available)}.",
-        InvalidRequest, "model", ErrorCode.ModelNotFound));
+        InvalidRequest, param, ErrorCode.ModelNotFound));
 
     public static ApiFailure ModelLoading(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The model '{id}' is still being loaded. Try again in a moment; /health/ready tells when.",
@@ -62,6 +66,25 @@ internal static class ErrorTable
 
     public static ApiFailure ModelUnavailable(string id, string reason) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The model '{id}' could not be loaded: {reason}", ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure MemberFault(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The member '{id}' of the ensemble answered logits that are not finite: its weights, or this text, break its arithmetic.",
+        ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure MemberMissing(string ensemble, string member) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The ensemble '{ensemble}' cannot answer: its member '{member}' is not among the models of this server.",
+        ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure IncompatibleExperts(ServedModel one, ServedModel other) => new(StatusCodes.Status409Conflict, new(
+        "Only experts with one vocabulary and tokenizer can be averaged: "
+        + $"'{one.Id}' has {one.VocabularySize} tokens of tokenizer {one.Tokenizer.Fingerprint}, "
+        + $"'{other.Id}' has {other.VocabularySize} tokens of tokenizer {other.Tokenizer.Fingerprint}. "
+        + "Name models whose tokenizer_fingerprint and vocab_size in /v1/models are equal.",
+        InvalidRequest, "model", ErrorCode.IncompatibleExperts));
+
+    public static ApiFailure EnsemblesBusy(int engines) => new(StatusCodes.Status429TooManyRequests, new(
+        $"All {engines} engines for sums and ensembles without a name are busy. Try again in a moment, or name the ensemble in "
+        + "ensembles.json.", RateLimit, "model", ErrorCode.QueueFull), 1);
 
     public static ApiFailure QueueFull(int retryAfterSeconds) => new(StatusCodes.Status429TooManyRequests, new(
         $"The queue of this model is full. Try again in {retryAfterSeconds} s.", RateLimit, null, ErrorCode.QueueFull),

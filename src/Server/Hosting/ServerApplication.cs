@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Serilog;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
+using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
 using Serving.Server.Json;
@@ -51,6 +52,7 @@ internal static class ServerApplication
         services.AddSingleton<IHostLifetime, GracefulLifetime>();
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
+        services.AddSingleton<EnsembleEngines>();
         services.AddSingleton<LoadModel>(ServedModel.Load);
         services.AddHostedService<ModelLoader>();
         services.AddServingOpenApi();

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
 using Serving.Server.Completions;
+using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
 using Serving.Server.Models;
@@ -17,6 +18,7 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(Completion))]
 [JsonSerializable(typeof(ModelList))]
 [JsonSerializable(typeof(HealthReport))]
+[JsonSerializable(typeof(Dictionary<string, EnsembleDefinition>))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class ServerJson : JsonSerializerContext
 {

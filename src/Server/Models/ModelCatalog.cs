@@ -1,4 +1,5 @@
 using Serving.Inference.Checkpoints;
+using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 
 namespace Serving.Server.Models;
@@ -9,9 +10,10 @@ internal sealed class ModelCatalog : IAsyncDisposable
     private const int MaxShownIdChars = 64;
 
     private readonly Dictionary<string, ModelEntry> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, EnsembleEntry> _ensembles = new(StringComparer.Ordinal);
 
     /// <param name="roots">Folders of models, at least one model in all.</param>
-    /// <exception cref="CheckpointException">Two models have one id, or there is none.</exception>
+    /// <exception cref="CheckpointException">Two models or ensembles have one id, or an ensembles.json is malformed.</exception>
     public ModelCatalog(IReadOnlyList<ModelsRoot> roots)
     {
         foreach (ModelsRoot root in roots)
@@ -25,10 +27,18 @@ internal sealed class ModelCatalog : IAsyncDisposable
                 }
             }
         }
+        foreach (ModelsRoot root in roots)
+        {
+            foreach (Ensemble ensemble in EnsemblesFile.Read(root.Path))
+                Add(root, ensemble);
+        }
     }
 
     /// <summary>All models, by id.</summary>
     public IReadOnlyCollection<ModelEntry> Entries => _entries.Values;
+
+    /// <summary>All ensembles that have a name, by name.</summary>
+    public IReadOnlyCollection<EnsembleEntry> Ensembles => _ensembles.Values;
 
     /// <summary>The ids of all models.</summary>
     public IEnumerable<string> Ids => _entries.Keys;
@@ -46,11 +56,42 @@ internal sealed class ModelCatalog : IAsyncDisposable
         if (string.IsNullOrEmpty(id))
         {
             throw new ApiException(ErrorTable.Invalid([new Problem(ErrorCode.InvalidValue, "model",
-                $"'model' is missing: name one of {string.Join(", ", Ids)}.")]));
+                $"'model' is missing: name one of {string.Join(", ", Names)}.")]));
         }
         return _entries.TryGetValue(id, out ModelEntry? entry)
             ? entry
-            : throw new ApiException(ErrorTable.ModelNotFound(Clip(id), Ids));
+            : throw new ApiException(ErrorTable.ModelNotFound(Clip(id), Names));
+    }
+
+    /// <summary>The ensemble that an id names: one of <see cref="Ensembles"/>, or a sum of models.</summary>
+    /// <returns>Null when the id has the form of neither.</returns>
+    /// <exception cref="ApiException">400: a sum of too many; 404: a sum of something that is no model.</exception>
+    public EnsembleEntry? FindEnsemble(string? id)
+    {
+        if (string.IsNullOrEmpty(id) || _entries.ContainsKey(id))
+            return null;
+        if (_ensembles.TryGetValue(id, out EnsembleEntry? named))
+            return named;
+        string[] models = id.Split('+');
+        if (models.Length > Ensemble.MaxExperts)
+        {
+            throw new ApiException(ErrorTable.Invalid([new Problem(ErrorCode.InvalidValue, "model",
+                $"A sum may have up to {Ensemble.MaxExperts} models; {models.Length} were given.")]));
+        }
+        return models.Length == 1 ? null : Bind(Ensemble.OfSum(id, models), "model");
+    }
+
+    /// <summary>Finds the members of an ensemble that a request made up.</summary>
+    /// <param name="ensemble">The ensemble.</param>
+    /// <param name="param">The field that names it.</param>
+    /// <exception cref="ApiException">404: a member does not exist.</exception>
+    public EnsembleEntry Bind(Ensemble ensemble, string param)
+    {
+        ModelEntry?[] members = MembersOf(ensemble);
+        int missing = Array.IndexOf(members, null);
+        return missing < 0
+            ? new EnsembleEntry(ensemble, members, param)
+            : throw new ApiException(ErrorTable.ModelNotFound(Clip(ensemble.Experts[missing].Model), Ids, param));
     }
 
     public async ValueTask DisposeAsync()
@@ -58,6 +99,20 @@ internal sealed class ModelCatalog : IAsyncDisposable
         foreach (ServedModel model in Entries.Select(entry => entry.Model).OfType<ServedModel>())
             await model.DisposeAsync();
     }
+
+    private IEnumerable<string> Names => Ids.Concat(_ensembles.Keys);
+
+    private void Add(ModelsRoot root, Ensemble ensemble)
+    {
+        if (_entries.ContainsKey(ensemble.Id) || !_ensembles.TryAdd(ensemble.Id, new EnsembleEntry(ensemble, MembersOf(ensemble))))
+        {
+            throw new CheckpointException(root.Path, "ensembles.json", "names that no model and no other ensemble has",
+                $"'{ensemble.Id}' twice", "Rename the ensemble.");
+        }
+    }
+
+    private ModelEntry?[] MembersOf(Ensemble ensemble) =>
+        [.. ensemble.Experts.Select(expert => _entries.GetValueOrDefault(expert.Model))];
 
     private static string Clip(string id) => id.Length <= MaxShownIdChars ? id : $"{id[..MaxShownIdChars]}…";
 }

@@ -15,7 +15,7 @@ internal sealed record ModelInfo
 
     public string OwnedBy { get; init; } = "serving";
 
-    [Description("model; an ensemble of models will be another kind.")]
+    [Description("model or ensemble.")]
     public string Kind { get; init; } = "model";
 
     [Description("loading, ready or failed.")]
@@ -32,13 +32,14 @@ internal sealed record ModelInfo
     [Description("Values, learned and frozen.")]
     public long? Parameters { get; init; }
 
-    [Description("Of the weights on disk: float32, bfloat16 or float16.")]
+    [Description("Of the weights on disk: float32, bfloat16 or float16; several, joined by +, in an ensemble of such.")]
     public string? Dtype { get; init; }
 
     [Description("Of the weights, the embedding table included.")]
     public long? Bytes { get; init; }
 
-    [Description("Of the embedding table, when another model of this server stands on the same one; else 0.")]
+    [Description("Of the embedding table, when another model of this server stands on the same one; else 0. Of an ensemble: all bytes, "
+        + "which its members hold.")]
     public long? SharedBytes { get; init; }
 
     [Description("Equal for models that stand on the same embedding table.")]

@@ -17,13 +17,14 @@ internal sealed class ServedModel : IAsyncDisposable
 
     /// <summary>Starts an engine.</summary>
     /// <param name="id">The model's id.</param>
-    /// <param name="backend">Its arithmetic; disposed with this object.</param>
+    /// <param name="newBackend">Makes its arithmetic: called here, and for every ensemble that it is a member of.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="options">The engine's budgets.</param>
-    public ServedModel(string id, IBackend backend, Tokenizer tokenizer, EngineOptions options)
+    public ServedModel(string id, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
     {
-        (Id, _backend, Tokenizer) = (id, backend, tokenizer);
-        Engine = new Engine(backend, tokenizer, options);
+        (Id, NewBackend, Tokenizer, EndOfTextIds) = (id, newBackend, tokenizer, options.EndOfTextIds);
+        _backend = newBackend();
+        Engine = new Engine(_backend, tokenizer, options);
     }
 
     public string Id { get; }
@@ -31,6 +32,12 @@ internal sealed class ServedModel : IAsyncDisposable
     public Tokenizer Tokenizer { get; }
 
     public Engine Engine { get; }
+
+    /// <summary>Makes another backend over the same weights, with K/V of its own; the caller disposes it.</summary>
+    public Func<IBackend> NewBackend { get; }
+
+    /// <summary>Tokens that end a text.</summary>
+    public IReadOnlyList<int> EndOfTextIds { get; }
 
     /// <summary>Ids below this are tokens.</summary>
     public int VocabularySize => _backend.Shape.VocabularySize;
@@ -54,11 +61,13 @@ internal sealed class ServedModel : IAsyncDisposable
         using LoadedModel model = LoadedModel.Load(root, folder);
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
         CheckVocabulary(model, tokenizer);
-        var backend = new CpuBackend(model.Weights);
-        return new ServedModel(folder.Id, backend, tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+        // The backend of the engine holds the weights from here on.
+        using var weights = new CpuModel(model.Weights);
+        return new ServedModel(
+            folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
             Facts = ModelFacts.Of(model),
-            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, backend.Instructions),
+            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
     }
 

@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Serving.Inference.Checkpoints;
+using Serving.Inference.Ensembles;
 
 namespace Serving.Server.Models;
 
@@ -26,8 +28,23 @@ internal static class SystemFingerprint
         Append(hash, $"{typeof(LoadedModel).Assembly.GetName().Version} {instructions}");
         foreach (string path in Directory.EnumerateFiles(model.Path, "*.safetensors").Order(StringComparer.Ordinal))
             AppendSamples(hash, path);
-        return $"fp_{Convert.ToHexStringLower(hash.GetHashAndReset(), 0, ShownBytes)}";
+        return Name(hash);
     }
+
+    /// <param name="rule">What is averaged.</param>
+    /// <param name="members">Each member's own fingerprint and its weight, in their order.</param>
+    public static string OfEnsemble(EnsembleRule rule, IEnumerable<(string Fingerprint, double Weight)> members)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Append(hash, $"{rule}");
+        (string Fingerprint, double Weight)[] all = [.. members];
+        double sum = all.Sum(member => member.Weight);
+        foreach ((string fingerprint, double weight) in all)
+            Append(hash, string.Create(CultureInfo.InvariantCulture, $"{fingerprint} {weight / sum:R}"));
+        return Name(hash);
+    }
+
+    private static string Name(IncrementalHash hash) => $"fp_{Convert.ToHexStringLower(hash.GetHashAndReset(), 0, ShownBytes)}";
 
     private static void Append(IncrementalHash hash, string text) => hash.AppendData(Encoding.UTF8.GetBytes(text + "\n"));
 

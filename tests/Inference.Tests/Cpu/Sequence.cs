@@ -1,9 +1,7 @@
-using Serving.Inference.Cpu;
-
 namespace Serving.Inference.Tests.Cpu;
 
 /// <summary>A sequence with its blocks, fed to a backend in chunks.</summary>
-internal sealed class Sequence(CpuBackend backend, IEnumerable<int> blocks)
+internal sealed class Sequence(IBackend backend, IEnumerable<int> blocks)
 {
     public List<int> Blocks { get; } = [.. blocks];
 
@@ -32,7 +30,7 @@ internal sealed class Sequence(CpuBackend backend, IEnumerable<int> blocks)
         return [.. rows];
     }
 
-    public static float[][] Forward(CpuBackend backend, ForwardBatch batch)
+    public static float[][] Forward(IBackend backend, ForwardBatch batch)
     {
         int vocabulary = backend.Shape.VocabularySize;
         var logits = new float[batch.LogitRows * vocabulary];

@@ -55,7 +55,7 @@ public sealed class ErrorContractTests(SmallServer small) : IClassFixture<SmallS
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"stream\":true,\"stream_options\":{\"include_usage\":1}}", 400, "invalid_value", "stream_options.include_usage")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"suffix\":\"y\"}", 400, "unsupported_parameter", "suffix")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"best_of\":2}", 400, "unsupported_parameter", "best_of")]
-    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"ensemble\":{}}", 400, "unsupported_parameter", "ensemble")]
+    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"ensemble\":{}}", 400, "invalid_value", "ensemble")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"expert_logprobs\":true}", 400, "unsupported_parameter", "expert_logprobs")]
     [InlineData("{\"model\":\"nope\",\"prompt\":\"x\"}", 404, "model_not_found", "model")]
     [InlineData("{\"model\":\"../plain\",\"prompt\":\"x\"}", 404, "model_not_found", "model")]

@@ -22,7 +22,7 @@ internal sealed class GatedServer : IAsyncDisposable
         var backend = new GatedBackend();
         RunningServer server = await RunningServer.StartAsync((root, folder, options) => folder.Id != "plain"
             ? ServedModel.Load(root, folder, options)
-            : new ServedModel(folder.Id, backend, Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options)
+            : new ServedModel(folder.Id, () => backend, Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options)
             {
                 Facts = new ModelFacts(1, "float32", 4, 0, null),
                 Fingerprint = "fp_gated",

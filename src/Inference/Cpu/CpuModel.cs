@@ -1,0 +1,62 @@
+using Serving.Inference.Checkpoints;
+
+namespace Serving.Inference.Cpu;
+
+/// <summary>
+/// A model's weights, packed once for any number of backends: a single expert and the ensembles it is a member of compute with
+/// the same memory. Freed when its maker has disposed it and the last backend on it is gone.
+/// </summary>
+/// <remarks>Thread-safe.</remarks>
+public sealed class CpuModel : IDisposable
+{
+    private readonly Lock _lock = new();
+    private int _holders = 1;
+    private bool _disposed;
+
+    /// <summary>Reads and packs the weights; the files they come from may be closed afterwards.</summary>
+    /// <param name="weights">The model.</param>
+    /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
+    /// <exception cref="CheckpointException">The weights could not be read.</exception>
+    public CpuModel(TransformerWeights weights, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        Packed = new PackedModel(weights, WorkerPool.OfThreads(threads));
+    }
+
+    /// <summary>The weights as kernels read them.</summary>
+    internal PackedModel Packed { get; }
+
+    /// <summary>Lets go of the weights; backends that stand on them keep them.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+        }
+        Release();
+    }
+
+    /// <summary>Keeps the weights until <see cref="Release"/>.</summary>
+    /// <exception cref="ObjectDisposedException">They are freed already.</exception>
+    internal void Hold()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_holders == 0, this);
+            _holders++;
+        }
+    }
+
+    /// <summary>Ends a hold; the last one frees the weights.</summary>
+    internal void Release()
+    {
+        lock (_lock)
+        {
+            if (--_holders == 0)
+                Packed.Dispose();
+        }
+    }
+}

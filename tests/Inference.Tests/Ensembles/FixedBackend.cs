@@ -1,0 +1,31 @@
+namespace Serving.Inference.Tests.Ensembles;
+
+/// <summary>A model that always answers the same logits.</summary>
+internal sealed class FixedBackend(int vocabulary, int context = 48, int blocks = 8, int blockTokens = 16) : IBackend
+{
+    private readonly float[] _row = new float[vocabulary];
+
+    public ModelShape Shape => new(vocabulary, context);
+
+    public KvCapacity Kv => new(blocks, blockTokens);
+
+    /// <summary>Forward passes so far.</summary>
+    public int Passes { get; private set; }
+
+    /// <summary>The logit of a token.</summary>
+    public float this[int token]
+    {
+        set => _row[token] = value;
+    }
+
+    public void Forward(ForwardBatch batch, Span<float> logits)
+    {
+        Passes++;
+        for (int row = 0; row < batch.LogitRows; row++)
+            _row.CopyTo(logits[(row * vocabulary)..]);
+    }
+
+    public void Dispose()
+    {
+    }
+}

@@ -1,0 +1,193 @@
+using Serving.Inference.Cpu;
+using Serving.Inference.Ensembles;
+using Serving.Inference.Tests.Cpu;
+
+namespace Serving.Inference.Tests.Ensembles;
+
+public sealed class LogitEnsembleTests
+{
+    [Theory]
+    [InlineData(EnsembleRule.Logits, new[] { 0 }, new[] { 3.0 })]
+    [InlineData(EnsembleRule.Logits, new[] { 0, 0, 0 }, new[] { 1.0, 1, 1 })]
+    [InlineData(EnsembleRule.Logits, new[] { 0, 0, 0 }, new[] { 0.7, 2, 0.1 })]
+    [InlineData(EnsembleRule.Logits, new[] { 0, 1, 2 }, new[] { 1.0, 0, 0 })]
+    [InlineData(EnsembleRule.Logits, new[] { 1, 2, 0 }, new[] { 0, 0, 0.1 })]
+    [InlineData(EnsembleRule.Probabilities, new[] { 0 }, new[] { 3.0 })]
+    [InlineData(EnsembleRule.Probabilities, new[] { 0, 0, 0 }, new[] { 1.0, 1, 1 })]
+    [InlineData(EnsembleRule.Probabilities, new[] { 0, 0, 0 }, new[] { 0.7, 2, 0.1 })]
+    [InlineData(EnsembleRule.Probabilities, new[] { 0, 1, 2 }, new[] { 1.0, 0, 0 })]
+    public void Forward_OneExpertInEffect_GivesItsBits(EnsembleRule rule, int[] seeds, double[] weights)
+    {
+        using CpuBackend expert = Experts.Create();
+        using LogitEnsemble ensemble = Experts.Average(seeds, weights, rule);
+        int[] tokens = Experts.Tokens(1, 40);
+        Experts.AssertSameBits(Experts.Run(expert, tokens), Experts.Run(ensemble, tokens));
+    }
+
+    [Theory]
+    [InlineData(new[] { 1.0, 1, 1 })]
+    [InlineData(new[] { 5, 0.5, 0.01 })]
+    public void Forward_Logits_IsTheWeightedMeanInDoublePrecision(double[] weights)
+    {
+        int[] seeds = [0, 1, 2], tokens = Experts.Tokens(2, 30);
+        using LogitEnsemble ensemble = Experts.Average(seeds, weights, EnsembleRule.Logits);
+        float[][] actual = Experts.Run(ensemble, tokens);
+        float[][][] members = [.. seeds.Select(seed => RunAlone(seed, tokens))];
+        for (int row = 0; row < tokens.Length; row++)
+        {
+            for (int i = 0; i < 256; i++)
+            {
+                double mean = members.Select((member, m) => weights[m] * member[row][i]).Sum() / weights.Sum();
+                Assert.Equal(mean, actual[row][i], 1e-6);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(new[] { 1.0, 1, 1 })]
+    [InlineData(new[] { 5, 0.5, 0.01 })]
+    [InlineData(new[] { 1e-12, 1, 1 })]
+    public void Forward_Probabilities_IsTheWeightedMeanInDoublePrecision(double[] weights)
+    {
+        int[] seeds = [0, 1, 2], tokens = Experts.Tokens(3, 30);
+        using LogitEnsemble ensemble = Experts.Average(seeds, weights, EnsembleRule.Probabilities);
+        double[][] actual = [.. Experts.Run(ensemble, tokens).Select(Softmax)];
+        double[][][] members = [.. seeds.Select(seed => RunAlone(seed, tokens).Select(Softmax).ToArray())];
+        for (int row = 0; row < tokens.Length; row++)
+        {
+            for (int i = 0; i < 256; i++)
+            {
+                double mean = members.Select((member, m) => weights[m] * member[row][i]).Sum() / weights.Sum();
+                Assert.Equal(1, actual[row][i] / mean, 1e-5);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(EnsembleRule.Logits)]
+    [InlineData(EnsembleRule.Probabilities)]
+    public void Forward_MixedBatches_SameBitsAsAlone(EnsembleRule rule)
+    {
+        int[] lengths = [40, 1, 17, 48];
+        using LogitEnsemble ensemble = Experts.Average([0, 1, 2], [1, 2, 3], rule);
+        float[][][] alone = [.. lengths.Select((length, s) => Experts.Run(ensemble, Experts.Tokens(s, length)))];
+        var random = new Random(5);
+        Sequence[] sequences = [.. lengths.Select((_, s) => new Sequence(ensemble, Enumerable.Range(3 * s, 3)))];
+        List<float[]>[] together = [.. lengths.Select(_ => new List<float[]>())];
+        var batch = new ForwardBatch();
+        while (sequences.Where((sequence, s) => sequence.Position < lengths[s]).Any())
+        {
+            batch.Clear();
+            var order = new List<int>();
+            for (int s = 0; s < lengths.Length; s++)
+            {
+                int count = Math.Min(random.Next(12), lengths[s] - sequences[s].Position);
+                if (count == 0)
+                    continue;
+                sequences[s].AddTo(batch, Experts.Tokens(s, lengths[s]).AsSpan(sequences[s].Position, count), count);
+                order.AddRange(Enumerable.Repeat(s, count));
+            }
+            float[][] logits = Sequence.Forward(ensemble, batch);
+            for (int row = 0; row < logits.Length; row++)
+                together[order[row]].Add(logits[row]);
+        }
+        for (int s = 0; s < lengths.Length; s++)
+            Experts.AssertSameBits(alone[s], [.. together[s]]);
+    }
+
+    [Theory]
+    [InlineData(EnsembleRule.Logits)]
+    [InlineData(EnsembleRule.Probabilities)]
+    public void Forward_DecodeStepsAfterWarmUp_AllocateNothing(EnsembleRule rule)
+    {
+        using LogitEnsemble ensemble = Experts.Average([0, 1], [1, 1], rule);
+        var logits = new float[ensemble.Shape.VocabularySize];
+        var batch = new ForwardBatch();
+        List<int> blocks = [0, 1, 2];
+        long before = 0;
+        for (int position = 0; position < 48; position++)
+        {
+            if (position == 40)
+                before = GC.GetAllocatedBytesForCurrentThread();
+            batch.Clear();
+            batch.Add([position], position, blocks, 1);
+            ensemble.Forward(batch, logits);
+        }
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Theory]
+    [InlineData(float.NaN, 0)]
+    [InlineData(float.PositiveInfinity, 255)]
+    [InlineData(float.NegativeInfinity, 299)]
+    public void Forward_NonFiniteMember_IsNamed(float value, int place)
+    {
+        var ill = new FixedBackend(300) { [place] = value };
+        using var ensemble = new LogitEnsemble([new("well", new FixedBackend(300)), new("ill", ill)]);
+        var batch = new ForwardBatch();
+        batch.Add([1], 0, [0], 1);
+        var fault = Assert.Throws<MemberFaultException>(() => ensemble.Forward(batch, new float[300]));
+        Assert.Equal("ill", fault.MemberId);
+        Assert.Contains("'ill'", fault.Message);
+    }
+
+    [Fact]
+    public void Forward_WeightZero_NeverRunsAndDoesNotLimit()
+    {
+        var idle = new FixedBackend(256, blocks: 1) { [7] = float.NaN };
+        using var ensemble = new LogitEnsemble([new("idle", idle, 0), new("expert", Experts.Create())]);
+        Experts.Run(ensemble, Experts.Tokens(4, 20));
+        Assert.Equal(0, idle.Passes);
+        Assert.Equal((48, Experts.KvBlocks), (ensemble.Shape.ContextTokens, ensemble.Kv.Blocks));
+    }
+
+    [Fact]
+    public void Shape_DifferentMembers_TakesTheSmallest()
+    {
+        using var ensemble = new LogitEnsemble(
+            [new("long", new FixedBackend(256, context: 64, blocks: 10)), new("short", new FixedBackend(256, context: 32, blocks: 20))]);
+        Assert.Equal(new ModelShape(256, 32), ensemble.Shape);
+        Assert.Equal(new KvCapacity(10, 16), ensemble.Kv);
+    }
+
+    [Fact]
+    public void Create_MembersThatDoNotFit_AreRefused()
+    {
+        Assert.Contains("'b' has 8", Refusal(new("a", new FixedBackend(9)), new("b", new FixedBackend(8))));
+        Assert.Contains("of 'b' 8", Refusal(new("a", new FixedBackend(9)), new("b", new FixedBackend(9, blockTokens: 8))));
+        Assert.Contains("'a' is -1", Refusal(new EnsembleMember("a", new FixedBackend(9), -1)));
+        Assert.Contains("'a' is NaN", Refusal(new EnsembleMember("a", new FixedBackend(9), double.NaN)));
+        Assert.Contains("none of 1", Refusal(new EnsembleMember("a", new FixedBackend(9), 0)));
+        Assert.Contains("none of 0", Refusal());
+    }
+
+    // The checkpoint holds two experts; the reference implementation averages their logits.
+    [Fact]
+    public void Forward_FusedCheckpointTakenApart_GivesTheReferencesMean()
+    {
+        using var parts = new ExpertsOfFusedCheckpoint();
+        using LogitEnsemble ensemble = new([new("0", parts.Create(0)), new("1", parts.Create(1))]);
+        foreach (GoldenCheckpoint.Case expected in GoldenCheckpoint.Cases("moe", "checkpoints-fused"))
+        {
+            float[][] logits = Experts.Run(ensemble, expected.Ids, 5);
+            Assert.All(expected.LastLogits.Zip(logits[^1]), pair => Assert.Equal(pair.First, pair.Second, 1e-4f));
+            for (int i = 1; i < expected.Ids.Length; i++)
+                Assert.Equal(expected.PromptLogprobs[i]!.Value, Math.Log(Softmax(logits[i - 1])[expected.Ids[i]]), 1e-4);
+        }
+    }
+
+    private static string Refusal(params EnsembleMember[] members) =>
+        Assert.Throws<ArgumentException>(() => new LogitEnsemble(members)).Message;
+
+    private static float[][] RunAlone(int seed, int[] tokens)
+    {
+        using CpuBackend expert = Experts.Create(seed);
+        return Experts.Run(expert, tokens);
+    }
+
+    private static double[] Softmax(float[] logits)
+    {
+        double sum = logits.Sum(logit => Math.Exp(logit));
+        return [.. logits.Select(logit => Math.Exp(logit) / sum)];
+    }
+}
