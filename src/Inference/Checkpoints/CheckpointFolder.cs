@@ -4,7 +4,7 @@ namespace Serving.Inference.Checkpoints;
 
 /// <summary>A folder with a checkpoint: <c>config.json</c> and <c>model.safetensors</c>, or shards and their index; or
 /// <c>pytorch_model.bin</c>, whole or in shards, where there are no safetensors. A frozen table that is not among the weights
-/// may lie beside them in <c>normalized_embeddings_weights.pt</c>. Keeps the files open until disposed; reading is
+/// may lie beside them in <c>normalized_embeddings_weights.pt</c>, and an operator's corrections in <c>serving.json</c>. Keeps the files open until disposed; reading is
 /// thread-safe.</summary>
 public sealed class CheckpointFolder : IDisposable
 {
@@ -26,7 +26,7 @@ public sealed class CheckpointFolder : IDisposable
     /// <summary>The folder.</summary>
     public string Path { get; }
 
-    /// <summary>What its config.json says.</summary>
+    /// <summary>What its config.json says, with the corrections of its serving.json.</summary>
     public ModelConfig Config { get; }
 
     /// <summary>All tensors by name. Readable until the folder is disposed.</summary>
@@ -36,10 +36,14 @@ public sealed class CheckpointFolder : IDisposable
     /// <exception cref="CheckpointException">A file is missing or breaks its format.</exception>
     public static CheckpointFolder Open(string path)
     {
-        var folder = new CheckpointFolder(path, ModelConfig.Read(System.IO.Path.Combine(path, "config.json")));
+        var config = ModelConfig.Read(System.IO.Path.Combine(path, "config.json"));
+        var overrides = ServingOverrides.Read(path);
+        var folder = new CheckpointFolder(path, overrides.Apply(config));
         try
         {
-            folder.OpenFiles();
+            folder.OpenWeights();
+            overrides.Rename(path, folder._tensors);
+            folder.OpenTable();
             return folder;
         }
         catch
@@ -54,7 +58,7 @@ public sealed class CheckpointFolder : IDisposable
 
     private string PathOf(string file) => System.IO.Path.Combine(Path, file);
 
-    private void OpenFiles()
+    private void OpenWeights()
     {
         string? file = new[] { SingleFile, SingleFile + IndexSuffix, PickleFile, PickleFile + IndexSuffix }
             .FirstOrDefault(name => File.Exists(PathOf(name)));
@@ -64,6 +68,10 @@ public sealed class CheckpointFolder : IDisposable
             OpenShards(file);
         else
             AddFile(file);
+    }
+
+    private void OpenTable()
+    {
         if (File.Exists(PathOf(TableFile)) && !_tensors.Keys.Any(IsTable))
             Add(TorchArchive.Open(PathOf(TableFile), TableName));
     }
