@@ -41,7 +41,7 @@ public sealed class WeightsResolver
 
         TensorKey key = TensorNames.Classify(tensor.Name)
             ?? throw Bad(tensor, "a name this family has", "one with no known role",
-                "Leaving it out would change the model's answers.");
+                "Leaving it out would change the model's answers: say what it is under names in a serving.json.");
         if (key.Role == TensorRole.Buffer)
             return;
         if (!tensor.DType.IsWeight())
