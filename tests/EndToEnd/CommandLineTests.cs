@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Serving.Testing;
 
 namespace Serving.EndToEnd;
@@ -56,6 +57,45 @@ public sealed class CommandLineTests
         Assert.Equal("", errors);
     }
 
+    [Theory]
+    [InlineData("pickle", "pytorch_model.bin")]
+    [InlineData("table", "normalized_embeddings_weights.pt")]
+    [InlineData("tablefree", "binary digits")]
+    public async Task Inspect_GoldenModel_TellsOnOneScreen(string model, string table)
+    {
+        (int exitCode, string text, string errors) = await ServerProcess.RunAsync("inspect", Path.Combine(Checkpoints, model));
+        Assert.Equal((0, ""), (exitCode, errors));
+        Assert.Contains("blocks      2, width 32, 2 heads of 16, MLP 128", text);
+        Assert.Contains(table, text);
+        Assert.Contains("lm_head.weight", text);
+        Assert.InRange(text.Split('\n').Length, 20, 40);
+    }
+
+    [Fact]
+    public async Task Inspect_Json_IsOneObjectOfFacts()
+    {
+        (int exitCode, string text, _) = await ServerProcess.RunAsync("inspect", "--json", Path.Combine(Checkpoints, "table"));
+        Assert.Equal(0, exitCode);
+        using JsonDocument json = JsonDocument.Parse(text);
+        JsonElement root = json.RootElement;
+        Assert.Equal(16, root.GetProperty("architecture").GetProperty("head_size").GetInt32());
+        Assert.Equal("normalized_embeddings_weights.pt", root.GetProperty("table").GetProperty("file").GetString());
+        Assert.Equal(256, root.GetProperty("tokenizer").GetProperty("vocabulary_size").GetInt32());
+        // Two layers of keys and values, two heads of 16 float32, 16 tokens.
+        Assert.Equal(2 * 2 * 2 * 16 * 4 * 16, root.GetProperty("memory").GetProperty("kv_block").GetInt64());
+        Assert.Equal(0, root.GetProperty("tensors").GetProperty("missing").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task Inspect_BrokenModel_Exits3WithThreeLines()
+    {
+        using var copies = new CheckpointCopies();
+        copies.AddTruncated("plain", "broken");
+        (int exitCode, _, string errors) = await ServerProcess.RunAsync("inspect", Path.Combine(copies.Path, "broken"));
+        Assert.Equal(3, exitCode);
+        AssertThreeLines(errors);
+    }
+
     [Fact]
     public async Task Serve_OnlyBrokenModels_Exits3()
     {
@@ -78,6 +118,8 @@ public sealed class CommandLineTests
     [Theory]
     [InlineData(4, "serve", "--models", "/nowhere/at/all")]
     [InlineData(4, "generate", "--models", "/nowhere/at/all", "x")]
+    [InlineData(4, "inspect", "/nowhere/at/all")]
+    [InlineData(2, "inspect")]
     [InlineData(2, "serve", "--Serving:ShutdownSeconds=never")]
     [InlineData(2, "serve", "--Serving:Nonsense=1")]
     [InlineData(2, "serve", "--nonsense")]
@@ -97,6 +139,7 @@ public sealed class CommandLineTests
     [InlineData("--help")]
     [InlineData("serve", "--help")]
     [InlineData("generate", "--help")]
+    [InlineData("inspect", "--help")]
     public async Task Help_EveryVerb_HasAnExample(params string[] arguments)
     {
         (int exitCode, string output, _) = await ServerProcess.RunAsync(arguments);

@@ -108,7 +108,7 @@ public sealed class Tokenizer
     public StreamingDecoder CreateDecoder() => new(this);
 
     /// <summary>Whether <see cref="Spelling"/> is in the <see cref="ByteAlphabet"/> rather than plain text.</summary>
-    internal bool SpellsBytes => _pipeline.DecodesBytes;
+    public bool SpellsBytes => _pipeline.DecodesBytes;
 
     /// <summary>A token's string as the vocabulary writes it, which glyph tables draw; null where no token has the id.</summary>
     public string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);

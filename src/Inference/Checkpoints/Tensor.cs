@@ -61,6 +61,9 @@ public sealed class Tensor
         return tensor;
     }
 
+    /// <summary>The same tensor under another name.</summary>
+    internal Tensor Named(string name) => new(name, DType, [.. Shape], Path, _file, _memory, _offset);
+
     /// <summary>A part of the first dimension: <paramref name="count"/> rows from <paramref name="start"/> on.</summary>
     public Tensor Rows(long start, long count)
     {

@@ -41,7 +41,7 @@ public sealed class WeightsResolver
 
         TensorKey key = TensorNames.Classify(tensor.Name)
             ?? throw Bad(tensor, "a name this family has", "one with no known role",
-                "Leaving it out would change the model's answers.");
+                "Leaving it out would change the model's answers: say what it is under names in a serving.json.");
         if (key.Role == TensorRole.Buffer)
             return;
         if (!tensor.DType.IsWeight())
@@ -113,7 +113,7 @@ public sealed class WeightsResolver
         if (_config.InputWidth is not (<= 24 and { } digits) || 1 << digits < vocabulary)
         {
             throw new CheckpointException(_config.Path, "embedding", "a tensor like token_embeddings.weight", "none",
-                "Convert a separate table to safetensors, or name a substrate in config.json.");
+                "Put its table beside it as normalized_embeddings_weights.pt, or name a substrate in config.json.");
         }
 
         RequireDivisor(_config.Path, "key 'n_embed'", digits, width);

@@ -33,6 +33,7 @@ internal static class ServingCommandLine
         ServeCommand.Create(),
         GenerateCommand.Create(),
         EmbedCommand.Create(),
+        InspectCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

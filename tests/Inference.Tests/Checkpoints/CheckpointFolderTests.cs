@@ -71,11 +71,31 @@ public sealed class CheckpointFolderTests : IDisposable
     }
 
     [Fact]
-    public void Open_PickleOnly_SaysToConvert()
+    public void Open_PickleBesideSafetensors_IsNotRead()
     {
-        _folder.Write("config.json", "{}");
-        _folder.Write("pytorch_model.bin", "PK");
-        Assert.Contains("safe_serialization=True", Assert.Throws<CheckpointException>(() => CheckpointFolder.Open(_folder.Path)).Remedy);
+        _folder.Copy(TestData.Path("checkpoints", "plain"), "");
+        _folder.Write("pytorch_model.bin", "no archive");
+        using CheckpointFolder checkpoint = CheckpointFolder.Open(_folder.Path);
+        Assert.All(checkpoint.Tensors.Values, tensor => Assert.EndsWith("model.safetensors", tensor.Path));
+    }
+
+    [Fact]
+    public void Open_PickleShards_GivesTheTensorsOfAll()
+    {
+        _folder.Copy(TestData.Path("checkpoints", "pickle"), "");
+        File.Move(Path.Combine(_folder.Path, "pytorch_model.bin"), Path.Combine(_folder.Path, "pytorch_model-00001-of-00001.bin"));
+        _folder.Write("pytorch_model.bin.index.json", """{"weight_map":{"lm_head.weight":"pytorch_model-00001-of-00001.bin"}}""");
+        using CheckpointFolder one = CheckpointFolder.Open(TestData.Path("checkpoints", "pickle"));
+        using CheckpointFolder shards = CheckpointFolder.Open(_folder.Path);
+        Assert.Equal(one.Tensors.Keys, shards.Tensors.Keys);
+    }
+
+    [Fact]
+    public void Open_TableBesideWeightsThatHaveOne_IsNotRead()
+    {
+        _folder.Copy(TestData.Path("checkpoints", "plain"), "");
+        _folder.Write("normalized_embeddings_weights.pt", "no archive");
+        CheckpointFolder.Open(_folder.Path).Dispose();
     }
 
     [Fact]

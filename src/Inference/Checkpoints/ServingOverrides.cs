@@ -1,0 +1,83 @@
+using System.Text.Json;
+
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>
+/// What an operator says of a checkpoint whose files do not say it, or say it wrongly: a <c>serving.json</c> beside it with
+/// any of <c>rope_pairing</c>, <c>norm</c>, <c>n_head</c>, and <c>names</c>: a map of tensor names to the names they should
+/// have. Anything else in it is refused, because a misspelt key would change nothing in silence.
+/// </summary>
+internal sealed record ServingOverrides(RopePairing? RopePairing, NormKind? Norm, int? Heads, IReadOnlyDictionary<string, string> Names)
+{
+    private const string FileName = "serving.json";
+    private static readonly string[] Keys = ["rope_pairing", "norm", "n_head", "names"];
+
+    /// <summary>Reads a folder's overrides; without the file there are none.</summary>
+    /// <exception cref="CheckpointException">The file is malformed, or has an unknown key or value.</exception>
+    public static ServingOverrides Read(string folder)
+    {
+        string path = System.IO.Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+            return new ServingOverrides(null, null, null, new Dictionary<string, string>());
+        using JsonDocument document = JsonFile.Read(path);
+        foreach (JsonProperty property in document.RootElement.EnumerateObject())
+        {
+            if (!Keys.Contains(property.Name))
+                throw new CheckpointException(path, $"key '{property.Name}'", $"one of {string.Join(", ", Keys)}", "another");
+        }
+
+        var keys = new ConfigKeys(path, document.RootElement);
+        return new ServingOverrides(keys.Choice<RopePairing>("rope_pairing"), keys.Choice<NormKind>("norm"),
+            keys.Int32(1024, "n_head"), NamesOf(path, document.RootElement));
+    }
+
+    /// <summary>A configuration with these values in the place of its own.</summary>
+    public ModelConfig Apply(ModelConfig config) => config with
+    {
+        RopePairing = RopePairing ?? config.RopePairing,
+        Norm = Norm ?? config.Norm,
+        Heads = Heads ?? config.Heads,
+    };
+
+    /// <summary>Gives tensors the names that they should have.</summary>
+    /// <exception cref="CheckpointException">A name to change is not there, or a new name is taken.</exception>
+    public void Rename(string folder, Dictionary<string, Tensor> tensors)
+    {
+        string path = System.IO.Path.Combine(folder, FileName);
+        var renamed = new List<Tensor>(Names.Count);
+        foreach ((string name, string wanted) in Names)
+        {
+            if (!tensors.Remove(name, out Tensor? tensor))
+                throw new CheckpointException(path, $"names, '{name}'", "a tensor of the checkpoint", "none of this name");
+            renamed.Add(tensor.Named(wanted));
+        }
+
+        foreach (Tensor tensor in renamed)
+        {
+            if (!tensors.TryAdd(tensor.Name, tensor))
+                throw new CheckpointException(path, "names", $"one tensor to be '{tensor.Name}'", "two");
+        }
+    }
+
+    private static Dictionary<string, string> NamesOf(string path, JsonElement root)
+    {
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (!root.TryGetProperty("names", out JsonElement map))
+            return names;
+        if (map.ValueKind != JsonValueKind.Object)
+            throw new CheckpointException(path, "key 'names'", "an object of tensor names", $"{map.ValueKind}");
+        foreach (JsonProperty entry in map.EnumerateObject())
+        {
+            string? wanted = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
+            if (wanted is null || TensorNames.Classify(wanted) is null)
+            {
+                throw new CheckpointException(path, $"names, '{entry.Name}'",
+                    "a name with a known role, such as \"transformer_layers.0.self_attn.q_proj.weight\"", entry.Value.GetRawText());
+            }
+
+            names.Add(entry.Name, wanted);
+        }
+
+        return names;
+    }
+}
