@@ -45,18 +45,57 @@ internal static class LogitAverage
         return max + Math.Log(LogitMath.Weigh(logits, max, 1, exponentials, blockSums));
     }
 
-    /// <summary>The logarithm of the mean of probabilities whose logarithms are given, one a member.</summary>
-    /// <returns>Null where all are the same number, which is the mean then: weights that were rounded need not sum to 1.</returns>
-    public static double? LogMean(ReadOnlySpan<double> logProbabilities, ReadOnlySpan<double> weights)
+    /// <summary>The logarithm of the weighted mean of the members' probabilities, plus the first member's log-sum. Where all
+    /// members agree that is the first one's logit, taken as it is: weights that were rounded need not sum to 1.</summary>
+    /// <param name="logits">Of each member.</param>
+    /// <param name="start">Where the row starts in each.</param>
+    /// <param name="logSums">Of each member's row.</param>
+    /// <param name="weights">Of each member; they sum to 1.</param>
+    /// <param name="row">[vocabulary]: the result.</param>
+    public static void LogMean(
+        float[][] logits, int start, ReadOnlySpan<double> logSums, ReadOnlySpan<double> weights, Span<float> row)
     {
-        double max = logProbabilities[0], min = max;
-        foreach (double value in logProbabilities)
-            (max, min) = (Math.Max(max, value), Math.Min(min, value));
-        if (max == min)
-            return null;
-        double sum = 0;
-        for (int i = 0; i < weights.Length; i++)
-            sum += weights[i] * Math.Exp(logProbabilities[i] - max);
-        return max + Math.Log(sum);
+        int i = 0;
+        for (; i <= row.Length - Vector256<double>.Count; i += Vector256<double>.Count)
+            Narrow(LogMean(logits, start + i, logSums, weights)).CopyTo(row[i..]);
+        for (; i < row.Length; i++)
+            row[i] = LogMeanOfOne(logits, start + i, logSums, weights);
     }
+
+    private static Vector256<double> LogMean(float[][] logits, int at, ReadOnlySpan<double> logSums, ReadOnlySpan<double> weights)
+    {
+        Vector256<double> first = Widen(logits[0], at);
+        Vector256<double> max = first - Vector256.Create(logSums[0]), min = max;
+        for (int member = 1; member < weights.Length; member++)
+        {
+            Vector256<double> value = Widen(logits[member], at) - Vector256.Create(logSums[member]);
+            (max, min) = (Vector256.Max(max, value), Vector256.Min(min, value));
+        }
+        Vector256<double> sum = Vector256<double>.Zero;
+        for (int member = 0; member < weights.Length; member++)
+            sum += Vector256.Exp(Widen(logits[member], at) - Vector256.Create(logSums[member]) - max) * weights[member];
+        return Vector256.ConditionalSelect(Vector256.Equals(max, min), first, max + Vector256.Log(sum) + Vector256.Create(logSums[0]));
+    }
+
+    private static float LogMeanOfOne(float[][] logits, int at, ReadOnlySpan<double> logSums, ReadOnlySpan<double> weights)
+    {
+        double max = logits[0][at] - logSums[0], min = max;
+        for (int member = 1; member < weights.Length; member++)
+        {
+            double value = logits[member][at] - logSums[member];
+            (max, min) = (Math.Max(max, value), Math.Min(min, value));
+        }
+        double sum = 0;
+        for (int member = 0; member < weights.Length; member++)
+            sum += Math.Exp(logits[member][at] - logSums[member] - max) * weights[member];
+        return max == min ? logits[0][at] : (float)(max + Math.Log(sum) + logSums[0]);
+    }
+
+    private static Vector256<double> Widen(float[] values, int at)
+    {
+        (Vector128<double> lower, Vector128<double> upper) = Vector128.Widen(Vector128.Create(values, at));
+        return Vector256.Create(lower, upper);
+    }
+
+    private static Vector128<float> Narrow(Vector256<double> values) => Vector128.Narrow(values.GetLower(), values.GetUpper());
 }

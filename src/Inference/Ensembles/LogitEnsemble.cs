@@ -20,7 +20,6 @@ public sealed class LogitEnsemble : IBackend
     private readonly float[] _exponentials; // [vocabulary]
     private readonly double[] _blockSums;
     private readonly double[] _logSums;
-    private readonly double[] _logProbabilities;
 
     /// <summary>An ensemble; it owns its members' backends from now on.</summary>
     /// <param name="members">At least one with a weight above 0. Weights are divided by their sum.</param>
@@ -42,7 +41,6 @@ public sealed class LogitEnsemble : IBackend
         _exponentials = new float[Shape.VocabularySize];
         _blockSums = new double[(Shape.VocabularySize + LogitMath.BlockLogits - 1) / LogitMath.BlockLogits];
         _logSums = new double[_members.Length];
-        _logProbabilities = new double[_members.Length];
     }
 
     /// <summary>The members' vocabulary, and the shortest context of those that run.</summary>
@@ -107,12 +105,7 @@ public sealed class LogitEnsemble : IBackend
         {
             for (int member = 0; member < _members.Length; member++)
                 _logSums[member] = LogitAverage.LogSum(_logits[member].AsSpan(row, vocabulary), _exponentials, _blockSums);
-            for (int i = row; i < row + vocabulary; i++)
-            {
-                for (int member = 0; member < _members.Length; member++)
-                    _logProbabilities[member] = _logits[member][i] - _logSums[member];
-                logits[i] = LogitAverage.LogMean(_logProbabilities, _weights) is { } mean ? (float)(mean + _logSums[0]) : _logits[0][i];
-            }
+            LogitAverage.LogMean(_logits, row, _logSums, _weights, logits.Slice(row, vocabulary));
         }
     }
 

@@ -63,6 +63,28 @@ public sealed class LogitEnsembleTests
         }
     }
 
+    // 5 and 11 logits fit no vector; 200 apart, no float holds the smaller probability.
+    [Theory]
+    [InlineData(EnsembleRule.Logits, 5)]
+    [InlineData(EnsembleRule.Probabilities, 5)]
+    [InlineData(EnsembleRule.Logits, 11)]
+    [InlineData(EnsembleRule.Probabilities, 11)]
+    public void Forward_AnyVocabulary_AveragesEveryToken(EnsembleRule rule, int vocabulary)
+    {
+        for (int token = 0; token < vocabulary; token++)
+        {
+            using var ensemble = new LogitEnsemble(
+                [new("up", new FixedBackend(vocabulary) { [token] = 100 }), new("down", new FixedBackend(vocabulary) { [token] = -100 }, 3)], rule);
+            var batch = new ForwardBatch();
+            batch.Add([1], 0, [0], 1);
+            float[] logits = Sequence.Forward(ensemble, batch)[0];
+            // Probabilities: 1 and nothing; nothing and 1/(n-1) for each of the others.
+            double others = rule == EnsembleRule.Logits ? 0 : Math.Log(0.75 / (vocabulary - 1));
+            double chosen = rule == EnsembleRule.Logits ? -50 : Math.Log(0.25);
+            Assert.All(logits.Index(), pair => Assert.Equal((pair.Index == token ? chosen : others) - others, pair.Item - logits[(token + 1) % vocabulary], 1e-4));
+        }
+    }
+
     [Theory]
     [InlineData(EnsembleRule.Logits)]
     [InlineData(EnsembleRule.Probabilities)]
