@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
@@ -27,6 +28,8 @@ internal static class ErrorTable
         BadHttpRequestException { InnerException: JsonException json } => Invalid([JsonFault.Describe(json)]),
         BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } => Invalid([JsonFault.Missing]),
         BadHttpRequestException bad => FromStatus(bad.StatusCode),
+        RegexMatchTimeoutException slow => Invalid([new Problem(ErrorCode.InvalidValue, "prompt",
+            $"The model's tokenizer could not split the text into words within {slow.MatchTimeout.TotalSeconds:0} s. Break up its longest runs of one kind of character.")]),
         _ => Internal(),
     };
 
