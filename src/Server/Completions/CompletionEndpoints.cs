@@ -19,7 +19,7 @@ internal static class CompletionEndpoints
         .Produces<Completion>(StatusCodes.Status200OK, "application/json", "text/event-stream")
         .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status409Conflict, StatusCodes.Status413PayloadTooLarge,
             StatusCodes.Status415UnsupportedMediaType, StatusCodes.Status429TooManyRequests, StatusCodes.Status500InternalServerError,
-            StatusCodes.Status503ServiceUnavailable);
+            StatusCodes.Status503ServiceUnavailable, StatusCodes.Status504GatewayTimeout);
 
     private static async Task CompleteAsync(
         CompletionRequest request, HttpContext http, EnsembleEngines engines, Drain drain, IOptions<ServingOptions> options)
@@ -30,6 +30,6 @@ internal static class CompletionEndpoints
         bool strict = http.Request.Headers["X-Strict"] is ["1"];
         var validator = new CompletionValidator(model, options.Value.MaxChoices);
         CompletionPlan plan = validator.Validate(request, http.TraceIdentifier, strict);
-        await CompletionAnswer.WriteAsync(http, plan, options.Value, drain.Forced);
+        await new CompletionAnswer(http, plan, options.Value, drain.Forced).WriteAsync();
     }
 }

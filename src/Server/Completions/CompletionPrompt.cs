@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Serving.Server.Completions;
 
-/// <summary>The prompts of a request, in any of the four forms that the field takes.</summary>
+/// <summary>The prompts of a request, in any of the four forms that hold something; the fifth is null, a new text.</summary>
 [JsonConverter(typeof(CompletionPromptConverter))]
 internal sealed record CompletionPrompt(IReadOnlyList<CompletionPrompt.Item> Items, bool IsList)
 {

@@ -82,6 +82,7 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
         int[] endOfText = [.. active.SelectMany(pair => pair.Model.EndOfTextIds).Distinct()];
         return new ServedModel(ensemble.Id, Average, members[0].Tokenizer, options with { EndOfTextIds = endOfText })
         {
+            Marks = members[0].Marks,
             Facts = ModelFacts.OfEnsemble(members),
             Fingerprint = SystemFingerprint.OfEnsemble(ensemble.Rule, active.Select(pair => (pair.Model.Fingerprint, pair.Expert.Weight))),
         };

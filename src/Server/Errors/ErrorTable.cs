@@ -96,6 +96,10 @@ internal static class ErrorTable
     public static ApiFailure ShuttingDown() => new(StatusCodes.Status503ServiceUnavailable, new(
         "The server is shutting down. Try again in a moment.", ServerFault, null, ErrorCode.ShuttingDown), 1);
 
+    public static ApiFailure AnswerTooSlow(int seconds) => new(StatusCodes.Status504GatewayTimeout, new(
+        $"The answer was not complete after {seconds} s (setting Serving:AnswerSeconds). Ask for fewer tokens, or for a stream.",
+        ServerFault, null, ErrorCode.RequestTimeout));
+
     public static ApiFailure Internal() => new(StatusCodes.Status500InternalServerError, new(
         "The server failed to answer this request; others are not affected. Its log has the reason under this request id.",
         ServerFault, null, ErrorCode.InternalError));

@@ -23,6 +23,11 @@ internal sealed class ServingOptions
     [Range(1, 300)]
     public int WriteTimeoutSeconds { get; set; } = 20;
 
+    /// <summary>How long an answer that is not a stream may take; it ends with 504 then. Clients give up after 300. 1 to 290;
+    /// default 280.</summary>
+    [Range(1, 290)]
+    public int AnswerSeconds { get; set; } = 280;
+
     /// <summary>How long a client may take to send its headers. 1 to 60; default 10.</summary>
     [Range(1, 60)]
     public int HeaderSeconds { get; set; } = 10;
@@ -31,7 +36,7 @@ internal sealed class ServingOptions
     [Range(1024, 1 << 30)]
     public int MaxBodyBytes { get; set; } = 8 << 20;
 
-    /// <summary>The most answers of one request, prompts times n. 1 to 4096; default 128.</summary>
+    /// <summary>The most answers of one request, prompts times n or best_of. 1 to 4096; default 128.</summary>
     [Range(1, 4096)]
     public int MaxChoices { get; set; } = 128;
 

@@ -45,6 +45,9 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextTokens => Engine.ContextTokens;
 
+    /// <summary>The control tokens around its texts.</summary>
+    public TextMarks Marks { get; init; } = new(null, null, null, null);
+
     public required ModelFacts Facts { get; init; }
 
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
@@ -66,6 +69,7 @@ internal sealed class ServedModel : IAsyncDisposable
         return new ServedModel(
             folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
+            Marks = TextMarks.Of(model.Config, tokenizer),
             Facts = ModelFacts.Of(model),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
