@@ -67,7 +67,7 @@ public sealed unsafe class CpuBackend : IBackend
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
         (_normRows, _placeRows, _attend) = (NormRows, PlaceRows, Attend);
-        Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens);
+        Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens) { HiddenWidth = _model.Width };
         Kv = new KvCapacity(blocks, KvStore.BlockTokens);
     }
 
@@ -103,6 +103,7 @@ public sealed unsafe class CpuBackend : IBackend
             Embed(batch);
             for (_layer = 0; _layer < _model.Blocks.Length; _layer++)
                 RunBlock(_model.Blocks[_layer], rows);
+            SumHidden(batch);
             WriteLogits(batch, logits);
         }
     }
@@ -219,6 +220,35 @@ public sealed unsafe class CpuBackend : IBackend
         }
     }
 
+    // One addition after the other in the order of positions, so that the sum is the same bits for any chunking.
+    private void SumHidden(ForwardBatch batch)
+    {
+        foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
+        {
+            if (chunk.HiddenSum is not { } sum)
+                continue;
+            if (chunk.Position == 0)
+                Array.Clear(sum);
+            for (int row = chunk.Start; row < chunk.Start + chunk.Length; row++)
+            {
+                ReadOnlySpan<float> hidden = FinalHidden(row, _work.Normed);
+                for (int i = 0; i < hidden.Length; i++)
+                    sum[i] += hidden[i];
+            }
+        }
+    }
+
+    // What the head reads of a row, written to a row of the workspace.
+    private ReadOnlySpan<float> FinalHidden(int row, float* to)
+    {
+        float* from = _work.Residual + ((long)row * _work.Stride);
+        if (_model.FinalNorm is { } norm)
+            norm.Apply(_kernels, from, to);
+        else
+            new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));
+        return new ReadOnlySpan<float>(to, _model.Width);
+    }
+
     private void WriteLogits(ForwardBatch batch, Span<float> logits)
     {
         if (batch.LogitRows == 0)
@@ -227,13 +257,7 @@ public sealed unsafe class CpuBackend : IBackend
         foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
         {
             for (int row = chunk.Start + chunk.Length - chunk.LogitRows; row < chunk.Start + chunk.Length; row++, target++)
-            {
-                float* from = _work.Residual + ((long)row * _work.Stride), to = _work.Normed + ((long)target * _work.Stride);
-                if (_model.FinalNorm is { } norm)
-                    norm.Apply(_kernels, from, to);
-                else
-                    new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));
-            }
+                FinalHidden(row, _work.Normed + ((long)target * _work.Stride));
         }
 
         fixed (float* y = logits)

@@ -147,7 +147,7 @@ internal sealed class Scheduler
     private bool TryAdmit(Sequence sequence)
     {
         ulong link = KvBlockPool.Root(sequence.Request.CacheScope);
-        int cached = _pool.Match(sequence.Tokens[..sequence.FirstRow], sequence.Blocks, ref link);
+        int cached = _pool.Match(sequence.Tokens[..sequence.ReusableTokens], sequence.Blocks, ref link);
         int missing = BlocksFor(sequence.Target) - sequence.Blocks.Count;
         if (missing + _running.Count > _pool.Available || !_pool.TryExtend(sequence.Blocks, missing))
         {
@@ -188,7 +188,7 @@ internal sealed class Scheduler
         length = end - sequence.Computed;
         if (length == 0) return;
         int rows = Math.Max(end - firstRow, 0);
-        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows);
+        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows, sequence.HiddenSum);
         _scheduled.Add(new ScheduledChunk(sequence, length, rows));
         _tokensLeft -= length;
         _rowsLeft -= rows;

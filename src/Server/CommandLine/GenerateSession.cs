@@ -50,7 +50,7 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
     {
         try
         {
-            return new CompletionValidator(model, maxChoices: 1, maxTokens).Validate(request, "generate", strict: true);
+            return new CompletionValidator(model, maxChoices: 1, maxTokens).Validate(request, new Caller("generate", IsStrict: true));
         }
         catch (ApiException invalid)
         {

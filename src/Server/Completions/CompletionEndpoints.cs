@@ -17,9 +17,7 @@ internal static class CompletionEndpoints
             + "cannot finish sends an event with an error and breaks the connection. Fields that are not known are ignored, "
             + "or refused with the header X-Strict: 1.")
         .Produces<Completion>(StatusCodes.Status200OK, "application/json", "text/event-stream")
-        .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status409Conflict, StatusCodes.Status413PayloadTooLarge,
-            StatusCodes.Status415UnsupportedMediaType, StatusCodes.Status429TooManyRequests, StatusCodes.Status500InternalServerError,
-            StatusCodes.Status503ServiceUnavailable, StatusCodes.Status504GatewayTimeout);
+        .ProducesErrors(ErrorResponses.OfGeneration);
 
     private static async Task CompleteAsync(
         CompletionRequest request, HttpContext http, EnsembleEngines engines, Drain drain, IOptions<ServingOptions> options)
@@ -27,9 +25,8 @@ internal static class CompletionEndpoints
         using RentedModel rented = await engines.RentAsync(request.Model, request.Ensemble);
         ServedModel model = rented.Model;
         RequestFacts.Of(http).Model = model.Id;
-        bool strict = http.Request.Headers["X-Strict"] is ["1"];
         var validator = new CompletionValidator(model, options.Value.MaxChoices);
-        CompletionPlan plan = validator.Validate(request, http.TraceIdentifier, strict);
+        CompletionPlan plan = validator.Validate(request, Caller.Of(http));
         await new CompletionAnswer(http, plan, options.Value, drain.Forced).WriteAsync();
     }
 }

@@ -10,5 +10,5 @@ internal sealed record CompletionPrompt(IReadOnlyList<CompletionPrompt.Item> Ite
     public readonly record struct Item(string? Text, int[]? TokenIds);
 
     /// <summary>The path of a prompt's field, for messages.</summary>
-    public string PathOf(int item) => IsList ? $"prompt[{item}]" : "prompt";
+    public string PathOf(int item, string field = "prompt") => IsList ? $"{field}[{item}]" : field;
 }

@@ -24,18 +24,17 @@ internal sealed class CompletionValidator
     }
 
     /// <param name="request">The body.</param>
-    /// <param name="requestId">Names the request to the engine.</param>
-    /// <param name="strict">Whether a field that is not known is refused.</param>
+    /// <param name="caller">Who asks, and how strictly.</param>
     /// <exception cref="ApiException">With every problem's message.</exception>
-    public CompletionPlan Validate(CompletionRequest request, string requestId, bool strict)
+    public CompletionPlan Validate(CompletionRequest request, Caller caller)
     {
         CheckUnsupported(request);
         _generation.CheckStream(request);
-        if (strict)
+        if (caller.IsStrict)
             _generation.CheckUnknown(request);
         int answers = _problems.Integer("n", request.N, 1, _maxChoices, absent: 1);
         int candidates = Candidates(request, answers);
-        GenerationRequest template = Template(request, requestId, needsScores: candidates > answers);
+        GenerationRequest template = Template(request, caller, needsScores: candidates > answers);
         int? maxTokens = request.MaxTokens is null ? null : template.MaxTokens;
         IReadOnlyList<int[]> prompts = Prompts(request, candidates, maxTokens);
         _problems.ThrowIfAny();
@@ -61,11 +60,11 @@ internal sealed class CompletionValidator
         return candidates;
     }
 
-    private GenerationRequest Template(CompletionRequest request, string requestId, bool needsScores)
+    private GenerationRequest Template(CompletionRequest request, Caller caller, bool needsScores)
     {
         int maxTokens = _generation.MaxTokens("max_tokens", request.MaxTokens, _defaultMaxTokens);
         int? logprobs = _generation.Logprobs("logprobs", request.Logprobs);
-        return _generation.Template(request, requestId, maxTokens, logprobs ?? (needsScores ? 0 : null)) with
+        return _generation.Template(request, caller, maxTokens, logprobs ?? (needsScores ? 0 : null)) with
         {
             PromptLogprobs = request.Echo is true ? logprobs : null,
         };

@@ -23,7 +23,7 @@ internal abstract class GenerationAnswer<TPiece>(
     protected CompletionPlan Plan => plan;
 
     /// <summary>How long a client may leave an answer unread.</summary>
-    protected TimeSpan WriteTimeout => TimeSpan.FromSeconds(options.WriteTimeoutSeconds);
+    protected TimeSpan WriteTimeout => options.WriteTimeout;
 
     /// <summary>Seconds since 1970.</summary>
     protected long Created { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
@@ -31,21 +31,15 @@ internal abstract class GenerationAnswer<TPiece>(
     /// <summary>Generates and writes the whole answer.</summary>
     public async Task WriteAsync()
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, shutdown);
-        if (!plan.Stream)
-            ending.CancelAfter(TimeSpan.FromSeconds(options.AnswerSeconds));
-        await using GenerationRun<TPiece> run = await GenerationRun<TPiece>.StartAsync(plan, Follow, ending.Token);
+        using var deadline = new AnswerDeadline(http, options, shutdown, plan.Stream);
+        await using GenerationRun<TPiece> run = await GenerationRun<TPiece>.StartAsync(plan, Follow, deadline.Token);
         try
         {
             await (plan.Stream ? StreamAsync(run) : WriteWholeAsync(run));
         }
-        catch (OperationCanceledException) when (shutdown.IsCancellationRequested)
+        catch (OperationCanceledException) when (deadline.Failure() is { } failure)
         {
-            throw new ApiException(ErrorTable.ShuttingDown());
-        }
-        catch (OperationCanceledException) when (ending.IsCancellationRequested && !http.RequestAborted.IsCancellationRequested)
-        {
-            throw new ApiException(ErrorTable.AnswerTooSlow(options.AnswerSeconds));
+            throw new ApiException(failure);
         }
         finally
         {

@@ -17,12 +17,13 @@ internal sealed class GenerationValidator(ServedModel model, ProblemList problem
 
     /// <summary>Everything that the answers to one request have in common.</summary>
     /// <param name="fields">The body.</param>
-    /// <param name="requestId">Names the request to the engine.</param>
+    /// <param name="caller">Who asks.</param>
     /// <param name="maxTokens">The most tokens to generate, already checked.</param>
     /// <param name="logprobs">Alternatives to report, already checked.</param>
-    public GenerationRequest Template(GenerationFields fields, string requestId, int maxTokens, int? logprobs) => new()
+    public GenerationRequest Template(GenerationFields fields, Caller caller, int maxTokens, int? logprobs) => new()
     {
-        Id = requestId,
+        Id = caller.RequestId,
+        CacheScope = caller.Scope,
         PromptTokens = [],
         MaxTokens = maxTokens,
         MinTokens = problems.Integer("min_tokens", fields.MinTokens, 0, Math.Max(maxTokens, 0), absent: 0),
@@ -43,12 +44,9 @@ internal sealed class GenerationValidator(ServedModel model, ProblemList problem
         : problems.Integer(param, value, 0, Math.Min(CompletionLimits.MaxLogprobs, model.VocabularySize), absent: 0);
 
     /// <summary>How the spelling of a control token in a text is read.</summary>
-    public SpecialTokens SpecialTokens(string? value)
-    {
-        if (value is not (null or "text" or "parse"))
-            problems.Add("special_tokens", $"'special_tokens' must be \"text\" or \"parse\"; \"{Clip(value)}\" was given.");
-        return value == "parse" ? Glyphs.Tokens.SpecialTokens.Parse : Glyphs.Tokens.SpecialTokens.Text;
-    }
+    public SpecialTokens SpecialTokens(string? value) => problems.Choice("special_tokens", value, "text", "parse") == "parse"
+        ? Glyphs.Tokens.SpecialTokens.Parse
+        : Glyphs.Tokens.SpecialTokens.Text;
 
     /// <summary>Checks that prompt and answer fit the context.</summary>
     /// <param name="param">The prompt's field.</param>

@@ -33,6 +33,11 @@ internal static class ErrorWriter
         Status = failure.Status,
         Title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(failure.Status),
         Detail = failure.Error.Message,
-        Extensions = { ["traceId"] = System.Diagnostics.Activity.Current?.Id ?? http.TraceIdentifier },
+        Extensions =
+        {
+            ["traceId"] = System.Diagnostics.Activity.Current?.Id ?? http.TraceIdentifier,
+            ["code"] = failure.Error.Code,
+            ["param"] = failure.Error.Param,
+        },
     };
 }

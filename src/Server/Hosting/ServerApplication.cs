@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using Serilog;
 using Serving.Inference.Scheduling;
+using Serving.Server.Chat;
 using Serving.Server.Completions;
+using Serving.Server.Embeddings;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
@@ -10,6 +12,7 @@ using Serving.Server.Json;
 using Serving.Server.Logging;
 using Serving.Server.Models;
 using Serving.Server.OpenApi;
+using Serving.Server.Tokens;
 
 namespace Serving.Server.Hosting;
 
@@ -73,7 +76,10 @@ internal static class ServerApplication
     {
         RouteGroupBuilder v1 = app.MapGroup("/v1");
         v1.MapCompletions();
+        v1.MapChat();
+        v1.MapEmbeddings();
         v1.MapModels();
+        app.MapTokens();
         app.MapHealth();
         app.MapOpenApi();
         // Whoever opens the server in a browser should not meet a 404.

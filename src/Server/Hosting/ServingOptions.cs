@@ -23,6 +23,8 @@ internal sealed class ServingOptions
     [Range(1, 300)]
     public int WriteTimeoutSeconds { get; set; } = 20;
 
+    public TimeSpan WriteTimeout => TimeSpan.FromSeconds(WriteTimeoutSeconds);
+
     /// <summary>How long an answer that is not a stream may take; it ends with 504 then. Clients give up after 300. 1 to 290;
     /// default 280.</summary>
     [Range(1, 290)]

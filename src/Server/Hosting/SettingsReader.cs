@@ -21,7 +21,7 @@ internal static class SettingsReader
 
     private static void BindKey(IConfigurationSection setting, object options, List<string> problems)
     {
-        PropertyInfo[] known = options.GetType().GetProperties();
+        PropertyInfo[] known = [.. options.GetType().GetProperties().Where(each => each.CanWrite)];
         PropertyInfo? property = Array.Find(known, each => each.Name.Equals(setting.Key, StringComparison.OrdinalIgnoreCase));
         if (property is null)
             problems.Add($"{setting.Path} is not a setting. Settings there: {string.Join(", ", known.Select(each => each.Name))}.");

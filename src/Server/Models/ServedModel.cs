@@ -1,8 +1,10 @@
+using Serving.Glyphs.Embeddings;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
+using Serving.Server.Chat;
 
 namespace Serving.Server.Models;
 
@@ -48,6 +50,21 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>The control tokens around its texts.</summary>
     public TextMarks Marks { get; init; } = new(null, null, null, null);
 
+    /// <summary>Its own chat template; null when chat goes by the plain one.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>Why its own chat template is not used; null when it is, or when there is none.</summary>
+    public string? ChatTemplateFault { get; init; }
+
+    /// <summary>The frozen vectors that it reads tokens as; null when there is no one table, as in some ensembles.</summary>
+    public FrozenTable? Table { get; init; }
+
+    /// <summary>Whether its final hidden states can be asked for; an ensemble has none.</summary>
+    public bool HasHiddenStates => HiddenWidth > 0;
+
+    /// <summary>Values of a final hidden state; 0 when there is none.</summary>
+    public int HiddenWidth => _backend.Shape.HiddenWidth;
+
     public required ModelFacts Facts { get; init; }
 
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
@@ -64,11 +81,15 @@ internal sealed class ServedModel : IAsyncDisposable
         using LoadedModel model = LoadedModel.Load(root, folder);
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
         CheckVocabulary(model, tokenizer);
+        (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         // The backend of the engine holds the weights from here on.
         using var weights = new CpuModel(model.Weights);
         return new ServedModel(
             folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
+            Table = model.Table,
+            ChatTemplate = template,
+            ChatTemplateFault = templateFault,
             Marks = TextMarks.Of(model.Config, tokenizer),
             Facts = ModelFacts.Of(model),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),

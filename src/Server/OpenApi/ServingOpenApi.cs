@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.Options;
 using Microsoft.OpenApi;
+using Serving.Server.Chat;
 using Serving.Server.Completions;
+using Serving.Server.Embeddings;
 using Serving.Server.Hosting;
 
 namespace Serving.Server.OpenApi;
@@ -56,6 +58,10 @@ internal static class ServingOpenApi
             schema.OneOf = [Text(), ListOf(Text()), ListOf(Id()), ListOf(ListOf(Id()))];
         else if (context.JsonTypeInfo.Type == typeof(StopTexts))
             schema.OneOf = [Text(), ListOf(Text(), CompletionLimits.MaxStopTexts)];
+        else if (context.JsonTypeInfo.Type == typeof(ChatContent))
+            schema.OneOf = [Text(), ListOf(TextPart())];
+        else if (context.JsonTypeInfo.Type == typeof(EmbeddingVector))
+            schema.OneOf = [Text(), ListOf(new OpenApiSchema { Type = JsonSchemaType.Number, Format = "float" })];
         return Task.CompletedTask;
     }
 
@@ -69,6 +75,17 @@ internal static class ServingOpenApi
     }
 
     private static OpenApiSchema Text() => new() { Type = JsonSchemaType.String };
+
+    private static OpenApiSchema TextPart() => new()
+    {
+        Type = JsonSchemaType.Object,
+        Required = new HashSet<string> { "type", "text" },
+        Properties = new Dictionary<string, IOpenApiSchema>
+        {
+            ["type"] = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [JsonValue.Create("text")] },
+            ["text"] = Text(),
+        },
+    };
 
     private static OpenApiSchema Id() => new() { Type = JsonSchemaType.Integer, Format = "int32", Minimum = "0" };
 
