@@ -70,6 +70,9 @@ internal class Sequence
     /// <summary>Where it is in its life.</summary>
     public SequenceState State { get; set; }
 
+    /// <summary>Its turn among those that wait: see <see cref="FairOrder"/>.</summary>
+    public long Turn { get; set; }
+
     /// <summary>Its place in a queue; a node can be in one list only.</summary>
     public LinkedListNode<Sequence> Node { get; }
 

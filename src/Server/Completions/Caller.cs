@@ -1,3 +1,5 @@
+using Serving.Server.Access;
+
 namespace Serving.Server.Completions;
 
 /// <summary>Who asks.</summary>
@@ -6,5 +8,6 @@ namespace Serving.Server.Completions;
 /// <param name="Scope">Callers of different scopes share no cached prefixes and take turns in the queue.</param>
 internal readonly record struct Caller(string RequestId, bool IsStrict, long Scope = 0)
 {
-    public static Caller Of(HttpContext http) => new(http.TraceIdentifier, http.Request.Headers["X-Strict"] is ["1"]);
+    public static Caller Of(HttpContext http) =>
+        new(http.TraceIdentifier, http.Request.Headers["X-Strict"] is ["1"], KeyUse.Of(http)?.Scope ?? 0);
 }

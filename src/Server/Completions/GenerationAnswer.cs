@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Threading.Channels;
 using Serving.Inference;
+using Serving.Server.Access;
 using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
@@ -31,6 +32,7 @@ internal abstract class GenerationAnswer<TPiece>(
     /// <summary>Generates and writes the whole answer.</summary>
     public async Task WriteAsync()
     {
+        KeyUse.Of(http)?.Take(plan.MostTokens, plan.Choices.Count, options.MaxAnswersPerKey);
         using var deadline = new AnswerDeadline(http, options, shutdown, plan.Stream);
         await using GenerationRun<TPiece> run = await GenerationRun<TPiece>.StartAsync(plan, Follow, deadline.Token);
         try

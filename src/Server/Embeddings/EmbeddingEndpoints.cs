@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Serving.Server.Access;
 using Serving.Server.Completions;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -25,6 +26,7 @@ internal static class EmbeddingEndpoints
         using RentedModel rented = await engines.RentAsync(request.Model, definition: null);
         RequestFacts.Of(http).Model = rented.Model.Id;
         EmbeddingPlan plan = new EmbeddingValidator(rented.Model).Validate(request, Caller.Of(http));
+        KeyUse.Of(http)?.Take(plan.Tokens, EmbeddingRun.MaxAtOnce, options.Value.MaxAnswersPerKey);
         RequestFacts.Of(http).PromptTokens = plan.Tokens;
         using AnswerDeadline deadline = new(http, options.Value, drain.Forced);
         float[][] vectors = await deadline.WithinAsync(EmbeddingRun.ComputeAsync(plan, Caller.Of(http), deadline.Token));

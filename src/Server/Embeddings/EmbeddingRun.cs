@@ -8,7 +8,7 @@ namespace Serving.Server.Embeddings;
 internal static class EmbeddingRun
 {
     // More at once would only wait in the engine's queue, where others have to get in.
-    private const int MaxAtOnce = 16;
+    public const int MaxAtOnce = 16;
 
     /// <returns>A vector for each input.</returns>
     /// <exception cref="OperationCanceledException">The caller left, or the server cannot wait.</exception>

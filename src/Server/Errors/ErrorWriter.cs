@@ -14,6 +14,8 @@ internal static class ErrorWriter
         response.StatusCode = failure.Status;
         if (failure.RetryAfterSeconds is { } seconds)
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        if (failure.Status == StatusCodes.Status401Unauthorized)
+            response.Headers.WWWAuthenticate = "Bearer";
         if (failure.IsPermanent)
             response.Headers["x-should-retry"] = "false";
         if (HttpMethods.IsHead(http.Request.Method))

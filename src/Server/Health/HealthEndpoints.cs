@@ -1,3 +1,4 @@
+using Serving.Server.Access;
 using Serving.Server.Ensembles;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
@@ -12,7 +13,7 @@ internal static class HealthEndpoints
 
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
-        RouteGroupBuilder health = app.MapGroup("/health").WithTags("Health");
+        RouteGroupBuilder health = app.MapGroup("/health").WithTags("Health").AllowAnybody();
         Map(health, "/live", "healthLive", "200 while every engine's loop gives signs of life.", Live);
         Map(health, "/ready", "healthReady", "200 when all models are loaded and the server is not shutting down.", Ready);
         Map(health, "/startup", "healthStartup", "200 once loading is over.", Started);

@@ -134,15 +134,18 @@ public sealed class ErrorContractTests(SmallServer small) : IClassFixture<SmallS
         Assert.Equal(48, answer.GetProperty("usage").GetProperty("total_tokens").GetInt32());
     }
 
-    [Fact]
-    public async Task Completion_BodyTooLarge_Is413()
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public async Task Completion_BodyTooLarge_Is413(bool asksFirst, bool isChunked)
     {
-        // Asks before it sends: the server closes the connection on who does not.
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
         {
             Content = Json($$"""{"model":"plain","prompt":"{{new string('a', (8 << 20) + 1)}}"}"""),
         };
-        request.Headers.ExpectContinue = true;
+        request.Headers.ExpectContinue = asksFirst;
+        request.Headers.TransferEncodingChunked = isChunked;
         using HttpResponseMessage response = await small.Server.Client.SendAsync(request);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
         Assert.Equal("request_too_large", (await ErrorOfAsync(response)).GetProperty("code").GetString());
