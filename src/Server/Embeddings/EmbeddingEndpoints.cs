@@ -6,6 +6,7 @@ using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 using Serving.Server.Logging;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Embeddings;
 
@@ -17,6 +18,12 @@ internal static class EmbeddingEndpoints
         .WithSummary("Turns texts into vectors.")
         .WithDescription("The mean over all tokens of a text, not normalised: of the final hidden states, or, with layer: input, of the "
             + "frozen input vectors, which are the same in all models that stand on one table.")
+        .WithExample("""
+            {"model": "glyph-en", "input": ["an old house", "a river"], "layer": "last"}
+            """, """
+            {"data": [{"index": 0, "embedding": [0.12, -0.5], "object": "embedding"}, {"index": 1, "embedding": [0.31, 0.02],
+             "object": "embedding"}], "model": "glyph-en", "usage": {"prompt_tokens": 9, "total_tokens": 9}, "object": "list"}
+            """)
         .Produces<EmbeddingList>()
         .ProducesErrors(ErrorResponses.OfGeneration);
 

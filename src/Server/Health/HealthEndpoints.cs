@@ -3,6 +3,7 @@ using Serving.Server.Ensembles;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 using Serving.Server.Models;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Health;
 
@@ -23,6 +24,7 @@ internal static class HealthEndpoints
         RouteGroupBuilder health, string path, string name, string summary, Probe probe) =>
         health.MapGet(path, (ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) => Answer(catalog, probe(catalog, ensembles, drain)))
             .WithName(name).WithSummary(summary)
+            .WithExample(null, $$"""{"status": "{{path[1..]}}", "models": {"glyph-en": "ready"} }""")
             .Produces<HealthReport>().Produces<HealthReport>(StatusCodes.Status503ServiceUnavailable);
 
     private static (bool Ok, string Status) Live(ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) =>

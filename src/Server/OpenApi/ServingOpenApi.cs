@@ -14,16 +14,12 @@ internal static class ServingOpenApi
 {
     private const string DocumentPath = "/openapi/v1.json";
 
-    private const string CompletionExample = """
-        {"model": "glyph-ru", "prompt": "В начале", "max_tokens": 32, "temperature": 0.8, "seed": 1, "stream": false}
-        """;
-
     public static void AddServingOpenApi(this IServiceCollection services) => services.AddOpenApi(options =>
     {
         options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
         options.AddDocumentTransformer(Describe);
         options.AddSchemaTransformer(DescribeUnions);
-        options.AddOperationTransformer(AddExamples);
+        options.AddOperationTransformer(OperationTransformer.TransformAsync);
     });
 
     public static void UseServingSwagger(this WebApplication app)
@@ -47,6 +43,18 @@ internal static class ServingOpenApi
             Description = "A model server for frozen-embedding language models, in OpenAI's shapes. "
                 + "Every response carries an x-request-id: the caller's own if it is 1 to 128 of A-Z a-z 0-9 . _ : -, else the server's.",
         };
+        // Where the document was asked for says nothing about the server.
+        document.Servers = [new OpenApiServer { Url = "http://127.0.0.1:8080" }];
+        document.Components ??= new OpenApiComponents();
+        document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+        {
+            [OperationTransformer.KeyScheme] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.Http,
+                Scheme = "bearer",
+                Description = "An API key, where the server has keys (setting Serving:Keys).",
+            },
+        };
         return Task.CompletedTask;
     }
 
@@ -62,15 +70,6 @@ internal static class ServingOpenApi
             schema.OneOf = [Text(), ListOf(TextPart())];
         else if (context.JsonTypeInfo.Type == typeof(EmbeddingVector))
             schema.OneOf = [Text(), ListOf(new OpenApiSchema { Type = JsonSchemaType.Number, Format = "float" })];
-        return Task.CompletedTask;
-    }
-
-    private static Task AddExamples(
-        OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
-    {
-        if (operation.OperationId == "createCompletion"
-            && operation.RequestBody?.Content?.TryGetValue("application/json", out var body) is true)
-            ((OpenApiMediaType)body).Example = JsonNode.Parse(CompletionExample);
         return Task.CompletedTask;
     }
 

@@ -5,6 +5,7 @@ using Serving.Server.Completions;
 using Serving.Server.Errors;
 using Serving.Server.Logging;
 using Serving.Server.Models;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Tokens;
 
@@ -15,12 +16,19 @@ internal static class TokenEndpoints
     {
         RouteGroupBuilder tokens = app.MapGroup("").WithTags("Tokens");
         tokens.MapPost("/tokenize", Tokenize).WithName("tokenize")
-            .WithSummary("Cuts a text into a model's tokens.").ProducesProblems(Bodied);
+            .WithSummary("Cuts a text into a model's tokens.").ProducesProblems(Bodied)
+            .WithExample("""{"model": "glyph-en", "prompt": "an old house", "add_special_tokens": false}""",
+                """{"tokens": [1021, 5460, 6011], "token_strs": ["an", " old", " house"], "count": 3, "max_model_len": 512}""");
         tokens.MapPost("/detokenize", Detokenize).WithName("detokenize")
-            .WithSummary("Joins tokens to a text.").ProducesProblems(Bodied);
+            .WithSummary("Joins tokens to a text.").ProducesProblems(Bodied)
+            .WithExample("""{"model": "glyph-en", "tokens": [1021, 5460, 6011]}""", """{"prompt": "an old house"}""");
         tokens.MapGet("/tokenizer_info", Info).WithName("tokenizerInfo")
             .WithSummary("Names the control tokens of a model's tokenizer.")
-            .ProducesProblems(StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
+            .ProducesProblems(StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable)
+            .WithExample(null, """
+                {"model": "glyph-en", "eos_token": "</s>", "bos_token": "<s>", "pad_token": "<pad>", "vocab_size": 8192,
+                 "tokenizer_fingerprint": "sha256:…", "chat_template": null, "chat_template_fault": null}
+                """);
     }
 
     private static ReadOnlySpan<int> Bodied =>
