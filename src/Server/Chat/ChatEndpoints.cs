@@ -27,7 +27,7 @@ internal static class ChatEndpoints
              "usage": {"prompt_tokens": 14, "completion_tokens": 7, "total_tokens": 21, "prompt_tokens_details": {"cached_tokens": 0}}}
             """)
         .Produces<ChatCompletion>()
-        .Produces<ChatChunk>(StatusCodes.Status200OK, "text/event-stream")
+        .ProducesEvents<ChatChunk>()
         .ProducesErrors(ErrorResponses.OfGeneration);
 
     private static async Task CompleteAsync(

@@ -25,7 +25,8 @@ internal static class CompletionEndpoints
              "finish_reason": "length"}], "usage": {"prompt_tokens": 3, "completion_tokens": 32, "total_tokens": 35,
              "prompt_tokens_details": {"cached_tokens": 0}}}
             """)
-        .Produces<Completion>(StatusCodes.Status200OK, "application/json", "text/event-stream")
+        .Produces<Completion>()
+        .ProducesEvents<Completion>()
         .ProducesErrors(ErrorResponses.OfGeneration);
 
     private static async Task CompleteAsync(

@@ -14,33 +14,38 @@ internal static class OperationTransformer
 
     private const string Json = "application/json";
 
-    public static async Task TransformAsync(
+    public static Task TransformAsync(
         OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         IList<object> metadata = context.Description.ActionDescriptor.EndpointMetadata;
         if (metadata.OfType<RouteExample>().LastOrDefault() is { } example)
             AddExample(operation, example);
+        if (metadata.OfType<EventStreamOf>().LastOrDefault() is { } stream && operation.Responses?["200"].Content is { } contents)
+            contents["text/event-stream"] = new OpenApiMediaType { Schema = Reference(stream.Chunk.Name) };
         AccessRule? rule = metadata.OfType<AccessRuleMetadata>().LastOrDefault()?.Rule;
         if (rule == AccessRule.Anybody)
-            return;
+            return Task.CompletedTask;
         operation.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(KeyScheme, context.Document)] = [] }];
-        await AddErrorAsync(StatusCodes.Status401Unauthorized, "Keys are configured, and none or a wrong one was sent.");
+        AddError(StatusCodes.Status401Unauthorized, "Keys are configured, and none or a wrong one was sent.");
         if (rule == AccessRule.Admin)
-            await AddErrorAsync(StatusCodes.Status403Forbidden, "The key has not the scope admin.");
+            AddError(StatusCodes.Status403Forbidden, "The key has not the scope admin.");
         if (operation.RequestBody is not null)
-            await AddErrorAsync(StatusCodes.Status429TooManyRequests, "The key's requests or tokens are used up, or the queue is full; Retry-After says when to come back.");
+            AddError(StatusCodes.Status429TooManyRequests, "The key's requests or tokens are used up, or the queue is full; Retry-After says when to come back.");
 
-        async Task AddErrorAsync(int status, string description)
+        return Task.CompletedTask;
+
+        void AddError(int status, string description)
         {
             bool isApi = context.Description.RelativePath?.StartsWith("v1/", StringComparison.Ordinal) is true;
-            OpenApiSchema schema = await context.GetOrCreateSchemaAsync(
-                isApi ? typeof(ApiErrorResponse) : typeof(Microsoft.AspNetCore.Mvc.ProblemDetails), null, cancellationToken);
+            var content = new OpenApiMediaType { Schema = Reference(isApi ? nameof(ApiErrorResponse) : nameof(Microsoft.AspNetCore.Mvc.ProblemDetails)) };
             operation.Responses![status.ToString(CultureInfo.InvariantCulture)] = new OpenApiResponse
             {
                 Description = description,
-                Content = new Dictionary<string, OpenApiMediaType> { [isApi ? Json : "application/problem+json"] = new() { Schema = schema } },
+                Content = new Dictionary<string, OpenApiMediaType> { [isApi ? Json : "application/problem+json"] = content },
             };
         }
+
+        OpenApiSchemaReference Reference(string schema) => new(schema, context.Document);
     }
 
     private static void AddExample(OpenApiOperation operation, RouteExample example)

@@ -7,10 +7,17 @@ namespace Serving.Server.OpenApi;
 /// <param name="Response">What is answered.</param>
 internal sealed record RouteExample(string? Request, string Response);
 
+/// <summary>An endpoint that also answers a stream of events.</summary>
+/// <param name="Chunk">What the data of an event is.</param>
+internal sealed record EventStreamOf(Type Chunk);
+
 /// <summary>Puts a <see cref="RouteExample"/> on an endpoint.</summary>
 internal static class RouteExamples
 {
     public static RouteHandlerBuilder WithExample(
         this RouteHandlerBuilder endpoint, [StringSyntax("json")] string? request, [StringSyntax("json")] string response) =>
         endpoint.WithMetadata(new RouteExample(request, response));
+
+    public static RouteHandlerBuilder ProducesEvents<TChunk>(this RouteHandlerBuilder endpoint) =>
+        endpoint.WithMetadata(new EventStreamOf(typeof(TChunk)));
 }

@@ -33,7 +33,7 @@ internal static class ServingOpenApi
         });
     }
 
-    private static Task Describe(
+    private static async Task Describe(
         OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
     {
         document.Info = new OpenApiInfo
@@ -55,7 +55,8 @@ internal static class ServingOpenApi
                 Description = "An API key, where the server has keys (setting Serving:Keys).",
             },
         };
-        return Task.CompletedTask;
+        // Referred to by streams alone, which the framework does not see.
+        document.AddComponent(nameof(ChatChunk), await context.GetOrCreateSchemaAsync(typeof(ChatChunk), null, cancellationToken));
     }
 
     // The serializer cannot see through the converters of these types.
