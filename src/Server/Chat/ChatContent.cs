@@ -46,7 +46,7 @@ internal sealed record ChatContent(string Text, string? ForeignPart)
                 bool isType = reader.ValueTextEquals("type"), isText = reader.ValueTextEquals("text");
                 reader.Read();
                 if (!isType && !isText)
-                    reader.Skip();
+                    reader.TrySkip(); // Skip() refuses where more of the body may come; all of this value is here
                 else if (reader.TokenType != JsonTokenType.String)
                     throw new ContractException(Forms);
                 else if (isType)

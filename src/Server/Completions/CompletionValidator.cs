@@ -51,7 +51,7 @@ internal sealed class CompletionValidator
 
     private int Candidates(CompletionRequest request, int answers)
     {
-        int candidates = _problems.Integer("best_of", request.BestOf, answers, _maxChoices, absent: answers);
+        int candidates = _problems.Integer("best_of", request.BestOf, Math.Max(answers, 1), _maxChoices, absent: answers);
         if (request.Stream is true && candidates > answers)
         {
             _problems.Add("best_of", $"'best_of' above 'n' cannot be streamed, because the best answer is known only at the end; "
