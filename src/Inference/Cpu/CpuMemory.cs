@@ -13,30 +13,19 @@ public readonly record struct CpuMemory(long WeightBytes, long BlockBytes, int B
     public const int BlockTokens = KvStore.BlockTokens;
 
     /// <summary>Estimates from shapes; reads no values.</summary>
-    public static CpuMemory Of(TransformerWeights weights)
+    public static CpuMemory Of(TransformerWeights weights, Quantization quantization = Quantization.None)
     {
         long stride = (long)weights.Heads * Lanes.RoundUp(weights.HeadSize);
-        long matrices = weights.Blocks.Sum(block => BlockOf(block, stride)) + MatrixOf(weights.Head);
+        long matrices = weights.Blocks.Sum(BlockOf) + MatrixOf(weights.Head);
         return new CpuMemory(
             matrices + (weights.Table.Values.Length * (long)sizeof(float)),
             2 * weights.Blocks.Count * stride * BlockTokens * sizeof(float),
             (weights.ContextTokens + BlockTokens - 1) / BlockTokens);
-    }
 
-    private static long BlockOf(BlockWeights block, long stride)
-    {
-        bool isBf16 = new[] { block.Query, block.Key, block.Value }.All(part => part.Weight.DType == DType.BF16);
-        return MatrixOf(3 * stride, block.Query.Inputs, isBf16)
+        long BlockOf(BlockWeights block) =>
+            PackedMatrix.BytesOf(3 * stride, block.Query.Inputs, quantization.FormatOf(block.Query, block.Key, block.Value))
             + MatrixOf(block.Output) + MatrixOf(block.Up) + MatrixOf(block.Down);
-    }
 
-    private static long MatrixOf(LinearWeights linear) =>
-        MatrixOf(linear.Outputs, linear.Inputs, linear.Weight.DType == DType.BF16);
-
-    private static long MatrixOf(long outputs, long inputs, bool isBf16)
-    {
-        long panels = (outputs + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs;
-        int rowBytes = isBf16 ? PanelBf16.RowBytes : PanelF32.RowBytes;
-        return panels * ((inputs * rowBytes) + (KernelSet.PanelOutputs * sizeof(float)));
+        long MatrixOf(LinearWeights linear) => PackedMatrix.BytesOf(linear.Outputs, linear.Inputs, quantization.FormatOf(linear));
     }
 }

@@ -10,13 +10,26 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
 
     public override string Name => name;
 
-    public override int TileRows => Tile<T, PanelF32>.Rows;
+    public override void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums)
+    {
+        if (slice.Format == WeightFormat.BF16)
+            Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Format == WeightFormat.Int8)
+            Tile<T, PanelInt8>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Scales is null)
+            Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, slice, sums);
+        else
+            Tile<T, PanelWidened>.MultiplyAdd(x, stride, rows, slice, sums);
+    }
 
-    public override void MultiplyAddF32(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
-
-    public override void MultiplyAddBf16(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
+    public override PanelSlice Widen(in PanelSlice slice, float* target)
+    {
+        if (slice.Format == WeightFormat.BF16)
+            Widen<PanelBf16>(slice, target);
+        else
+            Widen<PanelInt8>(slice, target);
+        return new PanelSlice((byte*)target, slice.Scales, slice.Inputs, WeightFormat.F32);
+    }
 
     public override void Finish(float* sums, float* target, int count, Epilogue epilogue)
     {
@@ -87,6 +100,18 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             float a = head[i], b = head[half + i];
             head[i] = ((a * cosines[i]) - (b * sines[i])) * scale;
             head[half + i] = ((b * cosines[half + i]) + (a * sines[half + i])) * scale;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Widen<TPanel>(in PanelSlice slice, float* target)
+        where TPanel : IPanel
+    {
+        byte* panel = slice.Weights;
+        for (int i = slice.Inputs; i > 0; i--, panel += TPanel.RowBytes, target += PanelOutputs)
+        {
+            Prefetch.Stream(panel, TPanel.RowBytes);
+            Quad<T>.Store(Quad<T>.Load<TPanel>(panel), target);
         }
     }
 
