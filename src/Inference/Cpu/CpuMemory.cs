@@ -19,7 +19,7 @@ public readonly record struct CpuMemory(long WeightBytes, long BlockBytes, int B
         long matrices = weights.Blocks.Sum(BlockOf) + MatrixOf(weights.Head);
         return new CpuMemory(
             matrices + (weights.Table.Values.Length * (long)sizeof(float)),
-            2 * weights.Blocks.Count * stride * BlockTokens * sizeof(float),
+            2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.KvFormatOf(weights)),
             (weights.ContextTokens + BlockTokens - 1) / BlockTokens);
 
         long BlockOf(BlockWeights block) =>

@@ -20,6 +20,7 @@ internal sealed class PackedModel : IDisposable
             PackedMatrix.Pack(block.Down, quantization.FormatOf(block.Down), pool)))];
         FinalNorm = weights.FinalNorm is null ? null : new PackedNorm(weights.FinalNorm, weights.Norm);
         Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
+        KvFormat = quantization.KvFormatOf(weights);
         Rotary = new RotaryTable(weights.ContextTokens, weights.HeadSize, weights.RopePairing);
     }
 
@@ -39,6 +40,9 @@ internal sealed class PackedModel : IDisposable
     public int VocabularySize { get; }
 
     public int ContextTokens { get; }
+
+    /// <summary>How its keys and values are stored.</summary>
+    public KvFormat KvFormat { get; }
 
     public Block[] Blocks { get; }
 

@@ -30,4 +30,13 @@ internal static class QuantizationFormats
 
         return WeightFormat.BF16;
     }
+
+    /// <summary>How keys and values are stored: exactly beside float32 weights, rounded to bf16 beside coarser ones, where half
+    /// the memory counts for more than a difference far below that of the weights.</summary>
+    public static KvFormat KvFormatOf(this Quantization quantization, TransformerWeights weights)
+    {
+        BlockWeights block = weights.Blocks[0];
+        bool isExact = quantization.FormatOf(block.Query, block.Key, block.Value) == WeightFormat.F32;
+        return isExact ? KvFormat.F32 : KvFormat.BF16;
+    }
 }

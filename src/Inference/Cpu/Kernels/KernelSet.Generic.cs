@@ -103,6 +103,14 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
         }
     }
 
+    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks)
+    {
+        if (task.Format == KvFormat.BF16)
+            Attention<T, KvBf16>.Attend(task, blocks);
+        else
+            Attention<T, KvF32>.Attend(task, blocks);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen<TPanel>(in PanelSlice slice, float* target)
         where TPanel : IPanel
@@ -114,6 +122,4 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             Quad<T>.Store(Quad<T>.Load<TPanel>(panel), target);
         }
     }
-
-    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks) => Attention<T>.Attend(task, blocks);
 }

@@ -55,7 +55,7 @@ internal abstract unsafe class KernelSet
     /// <param name="scale">Applied last.</param>
     public abstract void Rotate(float* head, float* cosines, float* sines, int size, float scale);
 
-    /// <summary>Attention of one query over the first tokens of its sequence.</summary>
+    /// <summary>Attention of one query, or of a tile of neighbouring ones, over the first tokens of their sequence.</summary>
     public abstract void Attend(in AttentionTask task, ReadOnlySpan<int> blocks);
 
     private static KernelSet[] FindAvailable()

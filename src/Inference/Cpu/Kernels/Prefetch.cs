@@ -25,4 +25,15 @@ internal static unsafe class Prefetch
             Sse.Prefetch0(position + Ahead + (3 * CacheLine));
         }
     }
+
+    /// <summary>One or two cache lines.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Lines(byte* position, int bytes)
+    {
+        if (!Sse.IsSupported)
+            return;
+        Sse.Prefetch0(position);
+        if (bytes > CacheLine)
+            Sse.Prefetch0(position + CacheLine);
+    }
 }

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Serving.Inference.Cpu.Kernels;
 
-/// <summary>64 values: what a panel gives for one row.</summary>
+/// <summary>Four times sixteen values: what a panel of weights gives for a row, or four chains of a sum.</summary>
 internal unsafe struct Quad<T>
     where T : unmanaged, ILanes<T>
 {
@@ -59,4 +59,27 @@ internal unsafe struct Quad<T>
         _c = T.MultiplyAdd(x._c, y._c, z._c),
         _d = T.MultiplyAdd(x._d, y._d, z._d),
     };
+
+    /// <summary>Adds <paramref name="a"/> to <paramref name="d"/>, each times its weight, to one chain each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad<T> AddScaled(float* weights, T a, T b, T c, T d, in Quad<T> chains) => new()
+    {
+        _a = T.MultiplyAdd(T.Broadcast(weights[0]), a, chains._a),
+        _b = T.MultiplyAdd(T.Broadcast(weights[1]), b, chains._b),
+        _c = T.MultiplyAdd(T.Broadcast(weights[2]), c, chains._c),
+        _d = T.MultiplyAdd(T.Broadcast(weights[3]), d, chains._d),
+    };
+
+    /// <summary>Adds the first one to three, each times its weight.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad<T> AddScaled(float* weights, int count, T a, T b, T c, in Quad<T> chains) => new()
+    {
+        _a = T.MultiplyAdd(T.Broadcast(weights[0]), a, chains._a),
+        _b = count > 1 ? T.MultiplyAdd(T.Broadcast(weights[1]), b, chains._b) : chains._b,
+        _c = count > 2 ? T.MultiplyAdd(T.Broadcast(weights[2]), c, chains._c) : chains._c,
+        _d = chains._d,
+    };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Sum(in Quad<T> value) => (value._a + value._b) + (value._c + value._d);
 }
