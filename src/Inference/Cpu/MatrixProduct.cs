@@ -5,12 +5,14 @@ namespace Serving.Inference.Cpu;
 /// <summary>Rows times a packed matrix, spread over the pool. Reused for every product; owned by one backend.</summary>
 internal sealed unsafe class MatrixProduct : IDisposable
 {
-    // Inputs taken at once: a panel's slice (256 KiB in float32) then stays in the second-level cache for all rows.
+    // Inputs taken at once: a panel's slice then stays in the second-level cache for all rows of a block.
     private const int InputBlock = 1024;
     private const int RowBlock = 96;
 
-    // From so many rows on it pays to widen a slice once instead of in every tile.
-    private static readonly int WidenRows = int.Parse(Environment.GetEnvironmentVariable("WR") ?? "24");
+    // From so many rows on it pays to widen bytes once instead of in every tile, in slices that stay close to the core; the shift
+    // and mask of bf16 fit between the multiplications.
+    private const int WidenRows = 24;
+    private const int WidenInputs = 256;
     private const long SmallWork = 1 << 18;
 
     private readonly KernelSet _kernels;
@@ -33,7 +35,7 @@ internal sealed unsafe class MatrixProduct : IDisposable
     {
         (_kernels, _pool, _body) = (kernels, pool, RunItem);
         _sums = NativeBuffer.OfFloats((long)pool.Threads * RowBlock * KernelSet.PanelOutputs);
-        _widened = NativeBuffer.OfFloats((long)pool.Threads * InputBlock * KernelSet.PanelOutputs);
+        _widened = NativeBuffer.OfFloats((long)pool.Threads * WidenInputs * KernelSet.PanelOutputs);
     }
 
     /// <summary>y = epilogue(x · matrixᵀ + bias).</summary>
@@ -79,13 +81,14 @@ internal sealed unsafe class MatrixProduct : IDisposable
         for (int row = 0; row < rows; row++)
             bias.CopyTo(new Span<float>(sums + (row * KernelSet.PanelOutputs), KernelSet.PanelOutputs));
 
+        bool isWidened = _matrix.Format == WeightFormat.Int8 && rows >= WidenRows;
         // A single tile passes over its weights once, so slices would gain nothing.
-        int inputBlock = rows <= KernelSet.TileRows ? _matrix.Inputs : InputBlock;
+        int inputBlock = isWidened ? WidenInputs : rows <= KernelSet.TileRows ? _matrix.Inputs : InputBlock;
         for (int input = 0; input < _matrix.Inputs; input += inputBlock)
         {
             PanelSlice slice = _matrix.Slice(panel, input, Math.Min(inputBlock, _matrix.Inputs - input));
-            if (rows >= WidenRows && slice.Format != WeightFormat.F32)
-                slice = _kernels.Widen(slice, _widened.Floats + ((long)worker * InputBlock * KernelSet.PanelOutputs));
+            if (isWidened)
+                slice = _kernels.Widen(slice, _widened.Floats + ((long)worker * WidenInputs * KernelSet.PanelOutputs));
             MultiplyAdd(slice, _x + (firstRow * _xStride) + input, rows, sums);
         }
 

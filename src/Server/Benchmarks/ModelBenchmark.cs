@@ -4,7 +4,7 @@ using Serving.Inference;
 namespace Serving.Server.Benchmarks;
 
 /// <summary>Times a backend by itself: no scheduler, no sampling, no server. Every figure is the median of a few runs.</summary>
-/// <param name="backend">The model; its K/V holds at least <see cref="BlocksNeeded"/> blocks.</param>
+/// <param name="backend">The model, with K/V of at least <see cref="BlocksNeeded"/> blocks.</param>
 internal sealed class ModelBenchmark(IBackend backend)
 {
     public const int PrefillTokens = 512;

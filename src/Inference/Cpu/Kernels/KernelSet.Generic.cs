@@ -22,12 +22,17 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             Tile<T, PanelWidened>.MultiplyAdd(x, stride, rows, slice, sums);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override PanelSlice Widen(in PanelSlice slice, float* target)
     {
-        if (slice.Format == WeightFormat.BF16)
-            Widen<PanelBf16>(slice, target);
-        else
-            Widen<PanelInt8>(slice, target);
+        byte* panel = slice.Weights;
+        float* row = target;
+        for (int i = slice.Inputs; i > 0; i--, panel += PanelInt8.RowBytes, row += PanelOutputs)
+        {
+            Prefetch.Stream(panel, PanelInt8.RowBytes);
+            Quad<T>.Store(Quad<T>.Load<PanelInt8>(panel), row);
+        }
+
         return new PanelSlice((byte*)target, slice.Scales, slice.Inputs, WeightFormat.F32);
     }
 
@@ -109,17 +114,5 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             Attention<T, KvBf16>.Attend(task, blocks);
         else
             Attention<T, KvF32>.Attend(task, blocks);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widen<TPanel>(in PanelSlice slice, float* target)
-        where TPanel : IPanel
-    {
-        byte* panel = slice.Weights;
-        for (int i = slice.Inputs; i > 0; i--, panel += TPanel.RowBytes, target += PanelOutputs)
-        {
-            Prefetch.Stream(panel, TPanel.RowBytes);
-            Quad<T>.Store(Quad<T>.Load<TPanel>(panel), target);
-        }
     }
 }

@@ -25,7 +25,7 @@ internal abstract unsafe class KernelSet
     /// <see cref="Tile{T, TPanel}"/>.</summary>
     public abstract void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums);
 
-    /// <summary>Writes a slice's weights as float32, [inputs, 64]; a product with them gives the same bits.</summary>
+    /// <summary>Writes the whole numbers of an int8 slice as float32, [inputs, 64]; a product with them gives the same bits.</summary>
     /// <returns>The widened slice.</returns>
     public abstract PanelSlice Widen(in PanelSlice slice, float* target);
 
