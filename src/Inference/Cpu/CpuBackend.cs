@@ -16,7 +16,6 @@ public sealed unsafe class CpuBackend : IBackend
     private const int NormRowsPerItem = 4;
     private const int PlaceRowsPerItem = KvStore.BlockTokens;
     private const int AttendRowsPerItem = 8 * KernelSet.TileRows;
-    private const int AttendHeadsPerItem = 4;
     private const int SmallRows = 8;
 
     private readonly CpuModel _weights;
@@ -26,6 +25,7 @@ public sealed unsafe class CpuBackend : IBackend
     private readonly KvStore _kv;
     private readonly Workspace _work;
     private readonly MatrixProduct _product;
+    private readonly int _headsPerItem;
     private readonly Action<int, int> _normRows;
     private readonly Action<int, int> _placeRows;
     private readonly Action<int, int> _attend;
@@ -69,6 +69,7 @@ public sealed unsafe class CpuBackend : IBackend
         _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride, _model.KvFormat);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
+        _headsPerItem = Items(_model.Heads, 2 * _pool.Threads);
         (_normRows, _placeRows, _attend) = (NormRows, PlaceRows, Attend);
         Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens);
         Kv = new KvCapacity(blocks, KvStore.BlockTokens);
@@ -121,13 +122,13 @@ public sealed unsafe class CpuBackend : IBackend
         (int stride, int queryStride, int hiddenStride) = (_work.Stride, _work.QueryKeyValueStride, _work.HiddenStride);
         Norm(block.AttentionNorm);
         _product.Run(_work.Normed, stride, _rows, block.QueryKeyValue, _work.QueryKeyValue, queryStride, Epilogue.Store);
-        _pool.Run(Items(_rows, PlaceRowsPerItem), _placeRows, alone: _rows < SmallRows);
+        int headItems = Items(_model.Heads, _headsPerItem);
+        _pool.Run(Items(_rows, PlaceRowsPerItem) * headItems, _placeRows, alone: _rows < SmallRows);
         if (_layer == _model.Blocks.Length - 1)
             KeepLogitRows();
         if (_rows == 0)
             return;
-        int heads = Items(_model.Heads, AttendHeadsPerItem);
-        _pool.Run(Items(_rows, AttendRowsPerItem) * heads, _attend, alone: IsSmallAttention());
+        _pool.Run(Items(_rows, AttendRowsPerItem) * headItems, _attend, alone: IsSmallAttention());
         _product.Run(_work.Attended, stride, _rows, block.Output, _work.Residual, stride, Epilogue.Add);
         Norm(block.MlpNorm);
         _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
@@ -200,21 +201,22 @@ public sealed unsafe class CpuBackend : IBackend
     // Turns queries and keys by their positions and stores keys and values; head by head, because rows of a block share lines.
     private void PlaceRows(int item, int worker)
     {
-        int first = item * PlaceRowsPerItem, end = Math.Min(first + PlaceRowsPerItem, _rows);
-        int headsStride = _model.Heads * _model.HeadStride;
+        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, _headsPerItem));
+        int end = Math.Min((rows + 1) * PlaceRowsPerItem, _rows), stride = _model.HeadStride;
+        int firstHead = heads * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
         float scale = 1 / MathF.Sqrt(_model.HeadSize);
-        for (int head = 0; head < _model.Heads; head++)
+        for (int head = firstHead; head < endHead; head++)
         {
-            for (int row = first; row < end; row++)
+            for (int row = rows * PlaceRowsPerItem; row < end; row++)
             {
-                int position = _work.Positions[row];
-                float* cosines = _model.Rotary.Cosines(position), sines = _model.Rotary.Sines(position);
-                float* query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * _model.HeadStride);
-                float* key = query + headsStride;
+                (int index, int slot) = Math.DivRem(_work.Positions[row], KvStore.BlockTokens);
+                nint block = BlocksOf(row)[index] * _kv.BlockBytes;
+                float* cosines = _model.Rotary.Cosines(_work.Positions[row]), sines = _model.Rotary.Sines(_work.Positions[row]);
+                float* query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * stride);
+                float* key = query + (_model.Heads * stride), value = key + (_model.Heads * stride);
                 _kernels.Rotate(query, cosines, sines, _model.HeadSize, scale);
                 _kernels.Rotate(key, cosines, sines, _model.HeadSize, 1);
-                int block = BlocksOf(row)[position / KvStore.BlockTokens];
-                _kv.Write(_layer, head, block, position % KvStore.BlockTokens, key, key + headsStride);
+                _kernels.StoreKv(_kv.Format, _kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
             }
         }
     }
@@ -222,9 +224,9 @@ public sealed unsafe class CpuBackend : IBackend
     // Some heads of neighbouring rows: in a prefill those of a tile share keys and values.
     private void Attend(int item, int worker)
     {
-        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, AttendHeadsPerItem));
+        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, _headsPerItem));
         int end = Math.Min((rows + 1) * AttendRowsPerItem, _rows);
-        int firstHead = heads * AttendHeadsPerItem, endHead = Math.Min(firstHead + AttendHeadsPerItem, _model.Heads);
+        int firstHead = heads * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
         float* output = stackalloc float[KernelSet.TileRows * _model.HeadStride];
         var task = new AttentionTask
         {

@@ -147,7 +147,11 @@ public sealed unsafe class KernelSetTests
         using var product = new MatrixProduct(set, pool);
         var y = new float[rows * outputs];
         fixed (float* px = x, py = y)
-            product.Run(px, inputs, rows, matrix, py, outputs, Epilogue.Store);
+        {
+            lock (pool.Gate)
+                product.Run(px, inputs, rows, matrix, py, outputs, Epilogue.Store);
+        }
+
         float[][] matrixRows = [.. weights.Chunk(inputs)];
         for (int row = 0; row < rows; row++)
         {
@@ -171,7 +175,10 @@ public sealed unsafe class KernelSetTests
         for (int token = 0; token < all; token++)
         {
             fixed (float* key = Padded(keys[token]), value = Padded(values[token]))
-                store.Write(0, 0, table[token / 16], token % 16, key, value);
+            {
+                nint block = table[token / 16] * store.BlockBytes;
+                set.StoreKv(format, store.Keys(0, 0) + block, store.Values(0, 0) + block, token % 16, key, value, stride);
+            }
         }
 
         fixed (float* pq = query, po = output, ps = scores)

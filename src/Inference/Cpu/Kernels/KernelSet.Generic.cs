@@ -26,10 +26,11 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
     public override PanelSlice Widen(in PanelSlice slice, float* target)
     {
         byte* panel = slice.Weights;
+        nint ahead = Prefetch.Distance(slice);
         float* row = target;
         for (int i = slice.Inputs; i > 0; i--, panel += PanelInt8.RowBytes, row += PanelOutputs)
         {
-            Prefetch.Stream(panel, PanelInt8.RowBytes);
+            Prefetch.Lines(panel + ahead, PanelInt8.RowBytes);
             Quad<T>.Store(Quad<T>.Load<PanelInt8>(panel), row);
         }
 
@@ -108,11 +109,27 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
         }
     }
 
+    public override void StoreKv(KvFormat format, byte* keys, byte* values, int slot, float* key, float* value, int headStride)
+    {
+        if (format == KvFormat.BF16)
+            StoreKv<KvBf16>(keys, values, slot, key, value, headStride);
+        else
+            StoreKv<KvF32>(keys, values, slot, key, value, headStride);
+    }
+
     public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks)
     {
         if (task.Format == KvFormat.BF16)
             Attention<T, KvBf16>.Attend(task, blocks);
         else
             Attention<T, KvF32>.Attend(task, blocks);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void StoreKv<TKv>(byte* keys, byte* values, int slot, float* key, float* value, int headStride)
+        where TKv : IKvFormat
+    {
+        TKv.StoreColumn<T>(keys, slot, key, headStride);
+        TKv.StoreRow<T>(values, headStride, slot, value);
     }
 }
