@@ -8,6 +8,9 @@ namespace Serving.Inference.Checkpoints;
 /// </summary>
 internal sealed class SharedTables
 {
+    /// <summary>The tables of all models of this process.</summary>
+    public static SharedTables Process { get; } = new();
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, WeakReference<FrozenTable>> _tables = new(StringComparer.Ordinal);
 

@@ -15,10 +15,10 @@ public sealed class Tensor
     private const int FloatsAtOnce = 1 << 24;
 
     private readonly SafeFileHandle? _file;
-    private readonly byte[]? _memory;
+    private readonly Lazy<byte[]>? _memory;
     private readonly long _offset;
 
-    private Tensor(string name, DType type, long[] shape, string path, SafeFileHandle? file, byte[]? memory, long offset)
+    private Tensor(string name, DType type, long[] shape, string path, SafeFileHandle? file, Lazy<byte[]>? memory, long offset)
     {
         (Name, DType, Shape, Path) = (name, type, shape, path);
         (_file, _memory, _offset) = (file, memory, offset);
@@ -49,6 +49,16 @@ public sealed class Tensor
     internal static Tensor InFile(string name, DType type, long[] shape, string path, SafeFileHandle file, long offset) =>
         new(name, type, shape, path, file, null, offset);
 
+    /// <summary>A tensor inside an open file whose elements do not lie one after the other. They are gathered when first read.
+    /// </summary>
+    internal static Tensor InFile(
+        string name, DType type, long[] shape, long[] strides, string path, SafeFileHandle file, long offset)
+    {
+        var gathered = new Lazy<byte[]>(() =>
+            StridedElements.Gather(type.Bits() / 8, shape, strides, span => FileBytes.Read(file, offset, span, path, $"tensor '{name}'")));
+        return new Tensor(name, type, shape, path, null, gathered, 0);
+    }
+
     /// <summary>A float32 tensor in memory.</summary>
     public static Tensor InMemory(string name, ReadOnlySpan<float> values, params long[] shape) =>
         InMemory(name, DType.F32, MemoryMarshal.AsBytes(values), shape);
@@ -56,7 +66,7 @@ public sealed class Tensor
     /// <summary>A tensor in memory, from its little-endian bytes.</summary>
     public static Tensor InMemory(string name, DType type, ReadOnlySpan<byte> bytes, params long[] shape)
     {
-        var tensor = new Tensor(name, type, shape, "(memory)", null, bytes.ToArray(), 0);
+        var tensor = new Tensor(name, type, shape, "(memory)", null, new Lazy<byte[]>(bytes.ToArray()), 0);
         ArgumentOutOfRangeException.ThrowIfNotEqual(bytes.Length, tensor.Bytes);
         return tensor;
     }
@@ -71,6 +81,16 @@ public sealed class Tensor
         return new Tensor(Name, DType, [count, .. Shape.Skip(1)], Path, _file, _memory, _offset + (start * rowBytes));
     }
 
+    /// <summary>The transpose of a matrix; its values are gathered when first read.</summary>
+    public Tensor Transposed()
+    {
+        if (Shape is not [var rows, var columns])
+            throw new InvalidOperationException($"'{Name}' is no matrix.");
+        var gathered = new Lazy<byte[]>(() =>
+            StridedElements.Gather(DType.Bits() / 8, [columns, rows], [1, columns], span => Read(0, span)));
+        return new Tensor(Name, DType, [columns, rows], Path, null, gathered, 0);
+    }
+
     /// <summary>Reads bytes, starting <paramref name="start"/> bytes into the tensor.</summary>
     /// <exception cref="CheckpointException">The file could not be read or has become shorter.</exception>
     public void Read(long start, Span<byte> destination)
@@ -78,7 +98,7 @@ public sealed class Tensor
         if (start < 0 || destination.Length > Bytes - start)
             throw new ArgumentOutOfRangeException(nameof(start), start, $"'{Name}' has {Bytes} bytes.");
         if (_memory is not null)
-            _memory.AsSpan((int)(_offset + start), destination.Length).CopyTo(destination);
+            _memory.Value.AsSpan((int)(_offset + start), destination.Length).CopyTo(destination);
         else
             FileBytes.Read(_file!, _offset + start, destination, Path, $"tensor '{Name}'");
     }

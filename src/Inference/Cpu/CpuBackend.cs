@@ -128,7 +128,7 @@ public sealed unsafe class CpuBackend : IBackend
         _pool.Run(Items(rows, QueriesPerItem) * _model.Heads, _attend, alone: IsSmallAttention(rows));
         _product.Run(_work.Attended, stride, rows, block.Output, _work.Residual, stride, Epilogue.Add);
         Norm(block.MlpNorm, rows);
-        _product.Run(_work.Normed, stride, rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
+        _product.Run(_work.Normed, stride, rows, block.Up, _work.Hidden, hiddenStride, _model.Activation);
         _product.Run(_work.Hidden, hiddenStride, rows, block.Down, _work.Residual, stride, Epilogue.Add);
     }
 

@@ -12,16 +12,30 @@ public readonly record struct CpuMemory(long WeightBytes, long BlockBytes, int B
     /// <summary>Tokens of a K/V block.</summary>
     public const int BlockTokens = KvStore.BlockTokens;
 
+    /// <summary>Of a checkpoint of one expert or several, which hold equal tables once.</summary>
+    public static CpuMemory Of(LoadedModel model)
+    {
+        CpuMemory[] experts = [.. model.Experts.Select(Of)];
+        long tables = model.Experts.Sum(TableBytes) - model.Experts.DistinctBy(expert => expert.Table).Sum(TableBytes);
+        return experts[0] with
+        {
+            WeightBytes = experts.Sum(expert => expert.WeightBytes) - tables,
+            BlockBytes = experts.Sum(expert => expert.BlockBytes),
+        };
+    }
+
     /// <summary>Estimates from shapes; reads no values.</summary>
     public static CpuMemory Of(TransformerWeights weights)
     {
         long stride = (long)weights.Heads * Lanes.RoundUp(weights.HeadSize);
         long matrices = weights.Blocks.Sum(block => BlockOf(block, stride)) + MatrixOf(weights.Head);
         return new CpuMemory(
-            matrices + (weights.Table.Values.Length * (long)sizeof(float)),
+            matrices + TableBytes(weights),
             2 * weights.Blocks.Count * stride * BlockTokens * sizeof(float),
             (weights.ContextTokens + BlockTokens - 1) / BlockTokens);
     }
+
+    private static long TableBytes(TransformerWeights weights) => weights.Table.Values.Length * (long)sizeof(float);
 
     private static long BlockOf(BlockWeights block, long stride)
     {

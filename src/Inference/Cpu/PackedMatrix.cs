@@ -13,8 +13,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
     // A model is loaded while others answer: they get the pool back every few milliseconds.
     private const int PanelsAtOnce = 16;
 
-    private readonly NativeBuffer _weights;
-    private readonly NativeBuffer _bias;
+    private NativeBuffer _weights;
+    private NativeBuffer _bias;
+    private bool _isShared;
 
     private PackedMatrix(int outputs, int inputs, bool isBf16)
     {
@@ -42,6 +43,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     /// <summary>Bytes held.</summary>
     public long Bytes => _weights.Length + _bias.Length;
+
+    /// <summary>The memory held, which other matrices of the same content share.</summary>
+    public IEnumerable<NativeBuffer> Buffers => [_weights, _bias];
 
     /// <summary>The weights of a panel's first input.</summary>
     public byte* Panel(int panel) => _weights.Bytes + ((long)panel * Inputs * RowBytes);
@@ -71,6 +75,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
                     pool.Run(Math.Min(PanelsAtOnce, matrix.Panels - first), (i, _) => matrix.PackPanel(first + i, source));
             }
 
+            matrix.Share();
             return matrix;
         }
         catch
@@ -82,8 +87,19 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     public void Dispose()
     {
-        _weights.Dispose();
-        _bias.Dispose();
+        foreach (NativeBuffer buffer in Buffers)
+        {
+            if (_isShared)
+                SharedBuffers.Release(buffer);
+            else
+                buffer.Dispose();
+        }
+    }
+
+    private void Share()
+    {
+        (_weights, _bias) = (SharedBuffers.Share(_weights), SharedBuffers.Share(_bias));
+        _isShared = true;
     }
 
     private void PackPanel(int panel, Func<int, RowSource> source)

@@ -66,11 +66,11 @@ internal sealed class ServedModel : IAsyncDisposable
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
         CheckVocabulary(model, tokenizer);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuModel(model.Weights);
+        using var weights = new CpuExperts(model);
         return new ServedModel(
-            folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+            folder.Id, () => weights.NewBackend(), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
-            Facts = ModelFacts.Of(model),
+            Facts = ModelFacts.Of(model, weights),
             TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };

@@ -30,7 +30,8 @@ public sealed class CpuBackendGoldenTests
     public void Forward_GoldenCheckpoint_GivesLogitsLogprobsAndContinuation(string variant, string kernels, int chunk)
     {
         using LoadedModel model = GoldenCheckpoint.Load(variant);
-        using var backend = new CpuBackend(model.Weights, new CpuOptions
+        using var weights = new CpuExperts(model);
+        using IBackend backend = weights.NewBackend(new CpuOptions
         {
             Threads = 2,
             KvBlocks = 8,

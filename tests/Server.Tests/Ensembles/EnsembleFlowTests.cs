@@ -211,7 +211,7 @@ public sealed class EnsembleFlowTests(ExpertsServer experts) : IClassFixture<Exp
             ? ServedModel.Load(root, model, options)
             : new ServedModel(model.Id, () => new IllBackend(), Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options)
             {
-                Facts = new ModelFacts(1, "float32", 4, 0, null),
+                Facts = new ModelFacts(1, "float32", [], null),
                 Fingerprint = "fp_ill",
             });
         using HttpResponseMessage response = await server.CompleteAsync("""{"model":"rms+plain","prompt":"x"}""");
