@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Serving.Inference.Checkpoints;
 
@@ -12,6 +13,8 @@ internal sealed record ServingOverrides
 {
     /// <summary>The file beside a checkpoint.</summary>
     public const string FileName = "serving.json";
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     private static readonly string[] Keys = ["rope_pairing", "norm", "norm_epsilon", "activation", "n_head", "names"];
 
@@ -52,6 +55,17 @@ internal sealed record ServingOverrides
             Heads = keys.Int32(1024, "n_head"),
             Names = NamesOf(path, document.RootElement),
         };
+    }
+
+    /// <summary>Sets keys in a folder's file, keeping all others; it is made if it is not there, and replaced as a whole.</summary>
+    public static void Set(string folder, IReadOnlyDictionary<string, JsonNode> values)
+    {
+        string path = System.IO.Path.Combine(folder, FileName), partial = path + ".partial";
+        JsonObject file = File.Exists(path) ? JsonNode.Parse(File.ReadAllBytes(path))!.AsObject() : [];
+        foreach ((string key, JsonNode value) in values)
+            file[key] = value;
+        File.WriteAllText(partial, file.ToJsonString(Indented) + "\n");
+        File.Move(partial, path, overwrite: true);
     }
 
     /// <summary>A configuration with these values in the place of its own.</summary>

@@ -15,6 +15,9 @@ public sealed record TransformerWeights
     /// values is repeated width / dimensions times.</summary>
     public required FrozenTable Table { get; init; }
 
+    /// <summary>The tensor that <see cref="Table"/> was read from; null = it comes from elsewhere.</summary>
+    public Tensor? TableTensor { get; init; }
+
     /// <summary>Where <see cref="Table"/> comes from.</summary>
     public required TableSource TableSource { get; init; }
 
@@ -61,7 +64,7 @@ public sealed record TransformerWeights
     public int HiddenWidth => Blocks[0].Up.Outputs;
 
     /// <summary>All tensors: matrices, biases, norms.</summary>
-    internal IEnumerable<Tensor> Tensors()
+    public IEnumerable<Tensor> Tensors()
     {
         IEnumerable<LinearWeights> linears = Blocks
             .SelectMany(block => new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down }).Append(Head);

@@ -78,6 +78,7 @@ public sealed class WeightsResolver
         {
             Name = name,
             Table = table,
+            TableTensor = source == TableSource.Checkpoint ? Find(TensorRole.Embedding) : null,
             TableSource = source,
             Blocks = blocks,
             FinalNorm = Find(TensorRole.FinalNorm) is null ? null : Norm(TensorRole.FinalNorm, -1, width),

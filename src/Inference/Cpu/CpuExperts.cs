@@ -15,12 +15,21 @@ public sealed class CpuExperts : IDisposable
     /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
     public CpuExperts(LoadedModel model, int threads = 0)
+        : this(model.Id, model.Experts, threads)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        _names = [.. model.Experts.Select(expert => expert.Name.Length == 0 ? model.Id : $"{model.Id}/{expert.Name}")];
+    }
+
+    /// <summary>Reads and packs weights.</summary>
+    /// <param name="id">The model, for faults.</param>
+    /// <param name="experts">At least one.</param>
+    /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
+    /// <exception cref="CheckpointException">The weights could not be read.</exception>
+    public CpuExperts(string id, IReadOnlyList<TransformerWeights> experts, int threads = 0)
+    {
+        _names = [.. experts.Select(expert => expert.Name.Length == 0 ? id : $"{id}/{expert.Name}")];
         try
         {
-            foreach (TransformerWeights expert in model.Experts)
+            foreach (TransformerWeights expert in experts)
                 _models.Add(new CpuModel(expert, threads));
         }
         catch

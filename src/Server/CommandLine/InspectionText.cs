@@ -92,7 +92,7 @@ internal static class InspectionText
     }
 
     // Names come from files: whatever would move the cursor is shown as a question mark.
-    private static void Line(TextWriter output, string label, string text) =>
+    internal static void Line(TextWriter output, string label, string text) =>
         output.WriteLine($"{label.PadRight(LabelWidth)}{string.Concat(text.Select(c => char.IsControl(c) ? '?' : c))}".TrimEnd());
 
     private static string Kind(Inspection.TableFacts facts) => (facts.Kind, facts.IsFrozen) switch
@@ -106,7 +106,7 @@ internal static class InspectionText
 
     private static string Word(Enum value) => value.ToString().ToLowerInvariant();
 
-    private static string Size(long bytes)
+    internal static string Size(long bytes)
     {
         double size = bytes;
         int unit = 0;
