@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu.Kernels;
 
@@ -12,6 +11,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
 {
     // A model is loaded while others answer: they get the pool back every few milliseconds.
     private const int PanelsAtOnce = 16;
+
+    private static readonly int[] PlainOrder = [.. Enumerable.Range(0, KernelSet.PanelOutputs)];
+
+    // Word i of a half panel: output i in its low half, output i + 16 in its high half.
+    private static readonly int[] PairedOrder = [.. PlainOrder.OrderBy(output => (output & 32) + (2 * (output & 15)) + ((output >> 4) & 1))];
 
     private NativeBuffer _weights;
     private NativeBuffer _bias;
@@ -106,36 +110,19 @@ internal sealed unsafe class PackedMatrix : IDisposable
     {
         var bias = new Span<float>(Bias(panel), KernelSet.PanelOutputs);
         bias.Clear();
-        new Span<byte>(Panel(panel), Inputs * RowBytes).Clear();
-        var floats = new float[IsBf16 ? 0 : Inputs];
-        var halves = new ushort[IsBf16 ? Inputs : 0];
-        for (int i = 0; i < KernelSet.PanelOutputs && (panel * KernelSet.PanelOutputs) + i < Outputs; i++)
+        var sources = new RowSource[Math.Min(KernelSet.PanelOutputs, Outputs - (panel * KernelSet.PanelOutputs))];
+        for (int i = 0; i < sources.Length; i++)
+            sources[i] = source((panel * KernelSet.PanelOutputs) + i);
+        if (IsBf16)
         {
-            RowSource row = source((panel * KernelSet.PanelOutputs) + i);
-            if (row.Linear is null)
-                continue;
-            row.Linear.Bias?.ReadFloats(row.Row, bias.Slice(i, 1));
-            if (IsBf16)
-            {
-                row.Linear.Weight.Read((long)row.Row * Inputs * sizeof(ushort), MemoryMarshal.AsBytes(halves.AsSpan()));
-                Scatter(halves, (ushort*)Panel(panel) + PairedIndex(i));
-            }
-            else
-            {
-                row.Linear.Weight.ReadFloats((long)row.Row * Inputs, floats);
-                Scatter(floats, (float*)Panel(panel) + i);
-            }
+            using var rows = new PanelRows<ushort>(sources, Inputs, bias);
+            rows.WriteTo(PairedOrder, new Span<ushort>(Panel(panel), Inputs * KernelSet.PanelOutputs));
         }
-    }
-
-    // Word i of a half panel: output i in its low half, output i + 16 in its high half.
-    private static int PairedIndex(int output) => (output & 32) + (2 * (output & 15)) + ((output >> 4) & 1);
-
-    private static void Scatter<TValue>(ReadOnlySpan<TValue> row, TValue* target)
-        where TValue : unmanaged
-    {
-        for (int input = 0; input < row.Length; input++)
-            target[input * KernelSet.PanelOutputs] = row[input];
+        else
+        {
+            using var rows = new PanelRows<float>(sources, Inputs, bias);
+            rows.WriteTo(PlainOrder, new Span<float>(Panel(panel), Inputs * KernelSet.PanelOutputs));
+        }
     }
 
     /// <summary>A row of a matrix, and its bias.</summary>
