@@ -131,7 +131,7 @@ public sealed unsafe class CpuBackend : IBackend
         _pool.Run(Items(_rows, AttendRowsPerItem) * headItems, _attend, alone: IsSmallAttention());
         _product.Run(_work.Attended, stride, _rows, block.Output, _work.Residual, stride, Epilogue.Add);
         Norm(block.MlpNorm);
-        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
+        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, _model.Activation);
         _product.Run(_work.Hidden, hiddenStride, _rows, block.Down, _work.Residual, stride, Epilogue.Add);
     }
 
