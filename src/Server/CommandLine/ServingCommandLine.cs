@@ -34,6 +34,8 @@ internal static class ServingCommandLine
         GenerateCommand.Create(),
         EmbedCommand.Create(),
         InspectCommand.Create(),
+        BenchCommand.Create(),
+        ConvertCommand.Create(),
         KeyCommand.Create(),
     };
 

@@ -67,6 +67,9 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public required ModelFacts Facts { get; init; }
 
+    /// <summary>What its input table is; looked at when first asked, which takes up to a second.</summary>
+    public Lazy<TableOrigin> TableOrigin { get; init; } = new(Glyphs.Embeddings.TableOrigin.None);
+
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
     public required string Fingerprint { get; init; }
 
@@ -79,19 +82,24 @@ internal sealed class ServedModel : IAsyncDisposable
     public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options)
     {
         using LoadedModel model = LoadedModel.Load(root, folder);
-        Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
-        CheckVocabulary(model, tokenizer);
         (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
+        // Beside the packing of weights, which waits for memory much of the time.
+        Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
+        Task<string> naming = Task.Run(() => model.Table.Fingerprint);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuModel(model.Weights);
+        using var weights = new CpuExperts(model);
+        Tokenizer tokenizer = reading.GetAwaiter().GetResult();
+        _ = naming.GetAwaiter().GetResult();
+        CheckVocabulary(model, tokenizer);
         return new ServedModel(
-            folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+            folder.Id, () => weights.NewBackend(), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
             Table = model.Table,
             ChatTemplate = template,
             ChatTemplateFault = templateFault,
             Marks = TextMarks.Of(model.Config, tokenizer),
-            Facts = ModelFacts.Of(model),
+            Facts = ModelFacts.Of(model, weights),
+            TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
     }
@@ -111,6 +119,14 @@ internal sealed class ServedModel : IAsyncDisposable
             throw new CheckpointException(model.TokenizerPath, "vocabulary", $"at most the model's {model.Weights.VocabularySize} tokens",
                 $"{tokenizer.VocabularySize}", "Use the tokenizer that the model was trained with.");
         }
+    }
+
+    private static Lazy<TableOrigin> OriginOf(TransformerWeights weights, Tokenizer tokenizer)
+    {
+        FrozenTable table = weights.Table;
+        return weights.TableSource == TableSource.TokenBits
+            ? new(Glyphs.Embeddings.TableOrigin.None)
+            : new(() => TableRecognition.Of(table, tokenizer.Spellings()));
     }
 
     private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
