@@ -24,7 +24,13 @@ public sealed class EvaluationHarnessTests(Target target)
         int[][] prompts = [.. (await Task.WhenAll(Samples.Select(sample => IdsAsync(sample.Continuation)))).Select((ids, i) => (int[])[.. contexts[i], .. ids])];
         JsonElement answer = await target.PostAsync("v1/completions", new
         {
-            model = Target.Model, prompt = prompts, temperature = 0, max_tokens = maxTokens, logprobs = 1, seed = 1234, echo = true,
+            model = Target.Model,
+            prompt = prompts,
+            temperature = 0,
+            max_tokens = maxTokens,
+            logprobs = 1,
+            seed = 1234,
+            echo = true,
         });
         JsonElement[] choices = [.. answer.GetProperty("choices").EnumerateArray().OrderBy(choice => choice.GetProperty("index").GetInt32())];
         for (int i = 0; i < Samples.Length; i++)
@@ -57,7 +63,13 @@ public sealed class EvaluationHarnessTests(Target target)
         int[] prompt = [.. context, .. continuation];
         JsonElement scored = (await CompleteAsync(new
         {
-            model = Target.Model, prompt = (int[][])[prompt], temperature = 0, max_tokens = 1, logprobs = 1, seed = 1234, echo = true,
+            model = Target.Model,
+            prompt = (int[][])[prompt],
+            temperature = 0,
+            max_tokens = 1,
+            logprobs = 1,
+            seed = 1234,
+            echo = true,
         })).GetProperty("logprobs");
         for (int i = context.Length; i < prompt.Length; i++)
         {
@@ -79,8 +91,13 @@ public sealed class EvaluationHarnessTests(Target target)
     {
         JsonElement answer = await CompleteAsync(new
         {
-            prompt = (string[])["The old house"], model = Target.Model, max_tokens = 64, temperature = 0,
-            stop = (string[])["\n\n", "</s>", "<|im_end|>", "Question:", "e"], seed = 1234, do_sample = false,
+            prompt = (string[])["The old house"],
+            model = Target.Model,
+            max_tokens = 64,
+            temperature = 0,
+            stop = (string[])["\n\n", "</s>", "<|im_end|>", "Question:", "e"],
+            seed = 1234,
+            do_sample = false,
         });
         Assert.DoesNotContain("e", answer.GetProperty("text").GetString());
     }
@@ -88,7 +105,12 @@ public sealed class EvaluationHarnessTests(Target target)
     [Fact]
     public async Task GenerateUntil_NoStops_IsTaken() => await CompleteAsync(new
     {
-        prompt = "The old house", model = Target.Model, max_tokens = 4, temperature = 0, stop = Array.Empty<string>(), seed = 1234,
+        prompt = "The old house",
+        model = Target.Model,
+        max_tokens = 4,
+        temperature = 0,
+        stop = Array.Empty<string>(),
+        seed = 1234,
     });
 
     // tokenizer_backend=remote.
@@ -130,7 +152,12 @@ public sealed class EvaluationHarnessTests(Target target)
         {
             JsonElement next = await CompleteAsync(new
             {
-                model = Target.Model, prompt = prompt[..i], max_tokens = 1, temperature = 0, logprobs = 0, ignore_eos = true,
+                model = Target.Model,
+                prompt = prompt[..i],
+                max_tokens = 1,
+                temperature = 0,
+                logprobs = 0,
+                ignore_eos = true,
                 logit_bias = new Dictionary<string, double> { [$"{prompt[i]}"] = 100 },
             });
             sum += next.GetProperty("logprobs").GetProperty("token_logprobs")[0].GetDouble();

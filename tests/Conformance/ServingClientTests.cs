@@ -38,8 +38,20 @@ public sealed class ServingClientTests(Target target) : IDisposable
     {
         ServingException fault = await Assert.ThrowsAsync<ServingException>(() => _serving.CompleteAsync(Greedy with
         {
-            MinTokens = -1, TopP = -1, TopK = -5, MinP = -1, Stop = [""], StopTokenIds = [-1], PresencePenalty = 9, FrequencyPenalty = 9,
-            RepetitionPenalty = 9, LogitBias = new Dictionary<int, double> { [1] = 1000 }, SpecialTokens = "x", N = -1, BestOf = -1, Logprobs = 99,
+            MinTokens = -1,
+            TopP = -1,
+            TopK = -5,
+            MinP = -1,
+            Stop = [""],
+            StopTokenIds = [-1],
+            PresencePenalty = 9,
+            FrequencyPenalty = 9,
+            RepetitionPenalty = 9,
+            LogitBias = new Dictionary<int, double> { [1] = 1000 },
+            SpecialTokens = "x",
+            N = -1,
+            BestOf = -1,
+            Logprobs = 99,
         }));
         foreach (string field in (string[])["min_tokens", "top_p", "top_k", "min_p", "stop[0]", "stop_token_ids[0]", "presence_penalty", "frequency_penalty",
             "repetition_penalty", "logit_bias.1", "special_tokens", "'n'", "best_of", "logprobs"])

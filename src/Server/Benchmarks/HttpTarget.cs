@@ -14,7 +14,12 @@ internal sealed class HttpTarget(HttpClient http, string model)
     {
         var body = new
         {
-            model, prompt, max_tokens = outputTokens, temperature = 0, stream = true, ignore_eos = true,
+            model,
+            prompt,
+            max_tokens = outputTokens,
+            temperature = 0,
+            stream = true,
+            ignore_eos = true,
             stream_options = new { include_usage = true },
         };
         var arrivals = new List<TimeSpan>(outputTokens);

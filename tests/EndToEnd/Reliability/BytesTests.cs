@@ -73,7 +73,16 @@ public sealed class BytesTests : IAsyncLifetime
     {
         string body = JsonSerializer.Serialize(new
         {
-            model = "bytes", prompt, max_tokens = maxTokens, temperature, seed, echo, logit_bias = bias, stream = true, ignore_eos = true, logprobs = 0,
+            model = "bytes",
+            prompt,
+            max_tokens = maxTokens,
+            temperature,
+            seed,
+            echo,
+            logit_bias = bias,
+            stream = true,
+            ignore_eos = true,
+            logprobs = 0,
         });
         using HttpResponseMessage response = await _server.Client.PostAsync("/v1/completions", new StringContent(body, Encoding.UTF8, "application/json"));
         byte[] bytes = await response.Content.ReadAsByteArrayAsync();

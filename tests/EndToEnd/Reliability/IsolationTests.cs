@@ -50,7 +50,13 @@ public sealed class IsolationTests(SharedServer server)
 
         JsonElement chat = (await server.AskAsync("/v1/chat/completions", new
         {
-            model, messages = new[] { new { role = "user", content = "Hi" } }, max_tokens = 20, temperature = 0, ignore_eos = true, logprobs = true, top_logprobs = 2,
+            model,
+            messages = new[] { new { role = "user", content = "Hi" } },
+            max_tokens = 20,
+            temperature = 0,
+            ignore_eos = true,
+            logprobs = true,
+            top_logprobs = 2,
         })).GetProperty("choices")[0];
         Assert.Equal(text, chat.GetProperty("message").GetProperty("content").GetString());
         Assert.Equal(logprobs, chat.GetProperty("logprobs").GetProperty("content").EnumerateArray().Select(entry => entry.GetProperty("logprob").GetRawText()));
@@ -64,7 +70,14 @@ public sealed class IsolationTests(SharedServer server)
 
     private async Task<string> AnswerAsync(int i) => (await server.AskAsync("/v1/completions", new
     {
-        model = "plain", prompt = $"same start {i:0000}:", max_tokens = 20, temperature = 0.9, seed = i, echo = true, logprobs = 1, ignore_eos = true,
+        model = "plain",
+        prompt = $"same start {i:0000}:",
+        max_tokens = 20,
+        temperature = 0.9,
+        seed = i,
+        echo = true,
+        logprobs = 1,
+        ignore_eos = true,
     })).GetProperty("choices").GetRawText();
 
     private static Dictionary<string, object?> With(object request, object more) => new[] { request, more }

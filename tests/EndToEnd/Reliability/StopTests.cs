@@ -64,7 +64,15 @@ public sealed class StopTests(SharedServer server)
 
     private static object Body(string[] stop, bool stream) => new
     {
-        model = "plain", prompt = "Hi", max_tokens = 30, temperature = 1.1, seed = 4, ignore_eos = true, logprobs = 1, stop, stream,
+        model = "plain",
+        prompt = "Hi",
+        max_tokens = 30,
+        temperature = 1.1,
+        seed = 4,
+        ignore_eos = true,
+        logprobs = 1,
+        stop,
+        stream,
     };
 
     private async Task<JsonElement> CompleteAsync(string[] stops) => (await server.AskAsync("/v1/completions", Body(stops, stream: false))).GetProperty("choices")[0];
