@@ -62,9 +62,8 @@ public sealed class GlyphCanvas
         int left = 0;
         foreach (Rune rune in text.EnumerateRunes())
         {
-            // To Pillow a newline is a line break and draws nothing; the published recipes inherit that.
-            bool isBreak = rune.Value == '\n' && _distorter is not null;
-            if (!isBreak && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawCharacter(rune, glyph, left, width);
+            bool isHidden = _distorter is not null && IsHidden(rune.Value);
+            if (!isHidden && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawCharacter(rune, glyph, left, width);
             left += _cell;
         }
     }
@@ -91,6 +90,12 @@ public sealed class GlyphCanvas
 
     /// <summary>Where something of a size in the font's pixels begins, to stand in the middle of the cell.</summary>
     private int Centred(int size) => (_cell - size * _scale) >> 1;
+
+    /// <summary>What Pillow draws nothing for, and so the published recipes: a newline, which is a line break to it, and what HarfBuzz
+    /// takes out as ignorable by default.</summary>
+    private static bool IsHidden(int codePoint) => codePoint is '\n' or 0xAD or 0x34F or 0x61C or 0x17B4 or 0x17B5
+        or (>= 0x180B and <= 0x180E) or (>= 0x200B and <= 0x200F) or (>= 0x202A and <= 0x202E) or (>= 0x2060 and <= 0x206F)
+        or (>= 0xFE00 and <= 0xFE0F) or 0xFEFF or (>= 0xFFF0 and <= 0xFFF8);
 
     private static bool IsMark(Rune rune) => Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;

@@ -28,7 +28,7 @@ public class GlyphCanvasTests
     }
 
     /// <summary>Drawn by Pillow 13 with the OpenType form of Unifont 15.0.01, as the published recipe does it.</summary>
-    public static TheoryData<string, string> CombiningMarks()
+    public static TheoryData<string, string> MarksAndHiddenCharacters()
     {
         using JsonDocument marks = JsonDocument.Parse(File.ReadAllBytes(TestData.Path("combining-marks.json")));
         var data = new TheoryData<string, string>();
@@ -38,8 +38,8 @@ public class GlyphCanvasTests
     }
 
     [Theory]
-    [MemberData(nameof(CombiningMarks))]
-    public void Draw_CombiningMark_EqualsPillowsPictureBitForBit(string text, string expected)
+    [MemberData(nameof(MarksAndHiddenCharacters))]
+    public void Draw_MarkOrHiddenCharacter_EqualsPillowsPictureBitForBit(string text, string expected)
     {
         var bits = new byte[128];
 
