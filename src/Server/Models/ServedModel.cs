@@ -82,10 +82,10 @@ internal sealed class ServedModel : IAsyncDisposable
     public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options)
     {
         using LoadedModel model = LoadedModel.Load(root, folder);
-        (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         // Beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
         Task<string> naming = Task.Run(() => model.Table.Fingerprint);
+        (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         // The backend of the engine holds the weights from here on.
         using var weights = new CpuExperts(model);
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
