@@ -144,8 +144,9 @@ internal sealed class EngineLoop
             if (position < generation.PromptTokens - 1) Score(generation, row, position);
             else Generate(generation, row);
         }
-        if (generation.Request.MaxTokens == 0 && generation.Computed == generation.Target)
-            Finish(generation, FinishReason.Length);
+        if (generation.Request.MaxTokens > 0 || generation.Computed < generation.Target) return;
+        if (generation.HiddenSum is not null) generation.SendMean();
+        Finish(generation, FinishReason.Length);
     }
 
     private void Score(Generation generation, ReadOnlySpan<float> row, int position)

@@ -36,6 +36,7 @@ internal static class ServingCommandLine
         InspectCommand.Create(),
         BenchCommand.Create(),
         ConvertCommand.Create(),
+        KeyCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

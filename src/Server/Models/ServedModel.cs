@@ -4,6 +4,7 @@ using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
+using Serving.Server.Chat;
 
 namespace Serving.Server.Models;
 
@@ -46,6 +47,24 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextTokens => Engine.ContextTokens;
 
+    /// <summary>The control tokens around its texts.</summary>
+    public TextMarks Marks { get; init; } = new(null, null, null, null);
+
+    /// <summary>Its own chat template; null when chat goes by the plain one.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>Why its own chat template is not used; null when it is, or when there is none.</summary>
+    public string? ChatTemplateFault { get; init; }
+
+    /// <summary>The frozen vectors that it reads tokens as; null when there is no one table, as in some ensembles.</summary>
+    public FrozenTable? Table { get; init; }
+
+    /// <summary>Whether its final hidden states can be asked for; an ensemble has none.</summary>
+    public bool HasHiddenStates => HiddenWidth > 0;
+
+    /// <summary>Values of a final hidden state; 0 when there is none.</summary>
+    public int HiddenWidth => _backend.Shape.HiddenWidth;
+
     public required ModelFacts Facts { get; init; }
 
     /// <summary>What its input table is; looked at when first asked, which takes up to a second.</summary>
@@ -66,6 +85,7 @@ internal sealed class ServedModel : IAsyncDisposable
         // Beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
         Task<string> naming = Task.Run(() => model.Table.Fingerprint);
+        (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         // The backend of the engine holds the weights from here on.
         using var weights = new CpuExperts(model);
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
@@ -74,6 +94,10 @@ internal sealed class ServedModel : IAsyncDisposable
         return new ServedModel(
             folder.Id, () => weights.NewBackend(), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
+            Table = model.Table,
+            ChatTemplate = template,
+            ChatTemplateFault = templateFault,
+            Marks = TextMarks.Of(model.Config, tokenizer),
             Facts = ModelFacts.Of(model, weights),
             TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
