@@ -53,7 +53,13 @@ public sealed class GoldenCheckpointsTests : IAsyncLifetime
         int[] ids = expected.GetProperty("ids").Deserialize<int[]>()!, greedy = expected.GetProperty("greedy").Deserialize<int[]>()!;
         JsonElement answer = await CompleteAsync(new
         {
-            model, prompt = ids, max_tokens = greedy.Length, temperature = 0, echo = true, logprobs = 1, ignore_eos = true,
+            model,
+            prompt = ids,
+            max_tokens = greedy.Length,
+            temperature = 0,
+            echo = true,
+            logprobs = 1,
+            ignore_eos = true,
         });
         JsonElement logprobs = answer.GetProperty("choices")[0].GetProperty("logprobs");
         int[] tokens = [.. logprobs.GetProperty("tokens").EnumerateArray().Select(token => vocabulary[token.GetString()!])];
