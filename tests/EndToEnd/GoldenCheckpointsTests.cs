@@ -67,8 +67,10 @@ public sealed class GoldenCheckpointsTests : IAsyncLifetime
         double?[] prompt = expected.GetProperty("prompt_logprobs").Deserialize<double?[]>()!;
         double?[] actual = logprobs.GetProperty("token_logprobs").Deserialize<double?[]>()!;
         Assert.Null(actual[0]);
+        // Beside bf16 weights keys and values are bf16, too.
+        double tolerance = model == "bf16" ? 2e-2 : 1e-4;
         for (int i = 1; i < ids.Length; i++)
-            Assert.Equal(prompt[i]!.Value, actual[i]!.Value, 1e-4);
+            Assert.Equal(prompt[i]!.Value, actual[i]!.Value, tolerance);
     }
 
     private async Task<JsonElement> CompleteAsync(object request)

@@ -17,6 +17,8 @@ public sealed class GlyphCanvas
 
     private const int DottedCircle = 0x25CC;
 
+    private static readonly byte[] NoInk = new byte[GlyphBitmap.Height];
+
     private readonly GlyphFont _font;
     private readonly int _cell;
     private readonly int _scale;
@@ -63,7 +65,8 @@ public sealed class GlyphCanvas
         foreach (Rune rune in text.EnumerateRunes())
         {
             bool isHidden = _distorter is not null && IsHidden(rune.Value);
-            if (!isHidden && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawCharacter(rune, glyph, left, width);
+            if (isHidden && IsMark(rune)) DrawCharacter(rune, new GlyphBitmap(8, NoInk, Offset: 0), left, width);
+            else if (!isHidden && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawCharacter(rune, glyph, left, width);
             left += _cell;
         }
     }
@@ -78,7 +81,9 @@ public sealed class GlyphCanvas
         }
 
         // Alone, a mark hangs on a dotted circle: Pillow lays text out with HarfBuzz, which puts one there.
-        int markLeft = circle.Width + (glyph.Offset ?? 0), advance = circle.Width + (glyph.Offset is null ? glyph.Width : 0);
+        // One that takes room by the font loses it, but for those that Unicode calls spacing.
+        int? offset = glyph.Offset ?? (Rune.GetUnicodeCategory(rune) == UnicodeCategory.SpacingCombiningMark ? null : -glyph.Width);
+        int markLeft = circle.Width + (offset ?? 0), advance = circle.Width + (offset is null ? glyph.Width : 0);
         (int first, int end) = InkColumns(glyph);
         (int circleTop, int circleBottom) = InkRows(circle);
         (int boxLeft, int boxRight) = (Math.Min(0, markLeft + first), Math.Max(advance, markLeft + end));
@@ -98,7 +103,8 @@ public sealed class GlyphCanvas
         or (>= 0xFE00 and <= 0xFE0F) or 0xFEFF or (>= 0xFFF0 and <= 0xFFF8);
 
     private static bool IsMark(Rune rune) => Rune.GetUnicodeCategory(rune)
-        is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;
+        is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark
+        || rune.Value is (>= 0x1ACF and <= 0x1ADD) or (>= 0x1AE0 and <= 0x1AEB); // new in Unicode 17
 
     private void DrawGlyph(GlyphBitmap glyph, int x0, int y0, int stripWidth)
     {
