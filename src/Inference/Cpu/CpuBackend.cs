@@ -14,7 +14,6 @@ public sealed unsafe class CpuBackend : IBackend
 {
     private const int DefaultSequences = 8;
     private const int NormRowsPerItem = 4;
-    private const int PlaceRowsPerItem = KvStore.BlockTokens;
     private const int AttendRowsPerItem = 8 * KernelSet.TileRows;
     private const int SmallRows = 8;
 
@@ -122,7 +121,7 @@ public sealed unsafe class CpuBackend : IBackend
         Norm(block.AttentionNorm);
         _product.Run(_work.Normed, stride, _rows, block.QueryKeyValue, _work.QueryKeyValue, queryStride, Epilogue.Store);
         int headItems = Items(_model.Heads, _headsPerItem);
-        _pool.Run(Items(_rows, PlaceRowsPerItem) * headItems, _placeRows, alone: _rows < SmallRows);
+        _pool.Run(headItems, _placeRows, alone: _rows < SmallRows);
         if (_layer == _model.Blocks.Length - 1)
             KeepAskedRows();
         if (_rows == 0)
@@ -197,16 +196,16 @@ public sealed unsafe class CpuBackend : IBackend
             _norm!.Apply(_kernels, _work.Residual + ((long)row * _work.Stride), _work.Normed + ((long)row * _work.Stride));
     }
 
-    // Turns queries and keys by their positions and stores keys and values; head by head, because rows of a block share lines.
+    // Turns queries and keys by their positions and stores keys and values. A head's rows are one thread's business: values of
+    // neighbouring tokens share words.
     private void PlaceRows(int item, int worker)
     {
-        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, _headsPerItem));
-        int end = Math.Min((rows + 1) * PlaceRowsPerItem, _rows), stride = _model.HeadStride;
-        int firstHead = heads * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
+        int stride = _model.HeadStride;
+        int firstHead = item * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
         float scale = 1 / MathF.Sqrt(_model.HeadSize);
         for (int head = firstHead; head < endHead; head++)
         {
-            for (int row = rows * PlaceRowsPerItem; row < end; row++)
+            for (int row = 0; row < _rows; row++)
             {
                 (int index, int slot) = Math.DivRem(_work.Positions[row], KvStore.BlockTokens);
                 nint block = BlocksOf(row)[index] * _kv.BlockBytes;

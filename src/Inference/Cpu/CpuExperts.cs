@@ -13,9 +13,10 @@ public sealed class CpuExperts : IDisposable
     /// <summary>Reads and packs the weights; the checkpoint may be closed afterwards.</summary>
     /// <param name="model">The checkpoint.</param>
     /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
+    /// <param name="quantization">Whether matrices keep their precision (default).</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
-    public CpuExperts(LoadedModel model, int threads = 0)
-        : this(model.Id, model.Experts, threads)
+    public CpuExperts(LoadedModel model, int threads = 0, Quantization quantization = Quantization.None)
+        : this(model.Id, model.Experts, threads, quantization)
     {
     }
 
@@ -23,14 +24,16 @@ public sealed class CpuExperts : IDisposable
     /// <param name="id">The model, for faults.</param>
     /// <param name="experts">At least one.</param>
     /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
+    /// <param name="quantization">Whether matrices keep their precision (default).</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
-    public CpuExperts(string id, IReadOnlyList<TransformerWeights> experts, int threads = 0)
+    public CpuExperts(
+        string id, IReadOnlyList<TransformerWeights> experts, int threads = 0, Quantization quantization = Quantization.None)
     {
         _names = [.. experts.Select(expert => expert.Name.Length == 0 ? id : $"{id}/{expert.Name}")];
         try
         {
             foreach (TransformerWeights expert in experts)
-                _models.Add(new CpuModel(expert, threads));
+                _models.Add(new CpuModel(expert, threads, quantization));
         }
         catch
         {

@@ -12,6 +12,9 @@ public sealed record CpuOptions
     /// <summary>K/V blocks of 16 tokens. 0 (default) = enough for 8 sequences of full length.</summary>
     public int KvBlocks { get; init; }
 
+    /// <summary>Whether matrices keep their precision (default); for whoever packs the weights.</summary>
+    public Quantization Quantization { get; init; }
+
     /// <summary>The kernels; null (default) = the fastest that the machine has.</summary>
     internal KernelSet? Kernels { get; init; }
 }

@@ -60,6 +60,9 @@ internal sealed unsafe class MatrixProduct : IDisposable
         _pool.Run(items, _body, alone: small);
     }
 
+    /// <summary>Bytes of scratch.</summary>
+    public static long BytesOf(int threads) => (long)threads * (RowBlock + WidenInputs) * KernelSet.PanelOutputs * sizeof(float);
+
     public void Dispose()
     {
         _sums.Dispose();

@@ -45,12 +45,20 @@ internal sealed unsafe class Workspace(PackedModel model, int threads) : IDispos
     /// <summary>A worker's attention scores, [<see cref="KernelSet.TileRows"/>, <see cref="ScoreStride"/>].</summary>
     public float* Scores(int worker) => _scores.Floats + ((long)worker * KernelSet.TileRows * ScoreStride);
 
+    /// <summary>Bytes that batches of up to <paramref name="rows"/> rows make it take, scores included.</summary>
+    public static long BytesOf(long rows, long width, long queryKeyValueWidth, long hiddenWidth, long contextTokens, int threads)
+    {
+        long row = (3 * RoundUp(width)) + RoundUp(queryKeyValueWidth) + RoundUp(hiddenWidth);
+        long scores = threads * KernelSet.TileRows * Lanes.RoundUp((int)contextTokens);
+        return ((CapacityFor(rows) * row) + scores) * sizeof(float);
+    }
+
     /// <summary>Makes room for a batch.</summary>
     public void Ensure(int rows)
     {
         if (rows <= _capacity)
             return;
-        _capacity = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(rows, 8));
+        _capacity = (int)CapacityFor(rows);
         _activations?.Dispose();
         _activations = NativeBuffer.OfFloats((long)_capacity * ((3 * Stride) + QueryKeyValueStride + HiddenStride));
         Residual = _activations.Floats;
@@ -67,7 +75,9 @@ internal sealed unsafe class Workspace(PackedModel model, int threads) : IDispos
         _activations?.Dispose();
     }
 
+    private static long CapacityFor(long rows) => System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(rows, 8));
+
     // Whole panels, so that a matrix product writes without a special case for the last one.
-    private static int RoundUp(int values) =>
-        (values + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs * KernelSet.PanelOutputs;
+    private static int RoundUp(long values) =>
+        (int)((values + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs * KernelSet.PanelOutputs);
 }

@@ -50,7 +50,7 @@ internal sealed class BenchModel : IDisposable
         var benchmark = new ModelBenchmark(backend);
         double prefill = benchmark.Prefill(), decode = benchmark.Decode();
         return new BenchReport.ModelRates(
-            _quantization == Quantization.None ? "none" : "int8", _memory.MatrixBytes, read, prefill, decode,
+            CommandLine.CommonOptions.NameOf(_quantization), _memory.MatrixBytes, read, prefill, decode,
             decode * _memory.MatrixBytes / read, BatchRows.ToDictionary(rows => rows, benchmark.BatchedDecode));
     }
 

@@ -36,6 +36,11 @@ internal static class CommonOptions
         },
     };
 
+    public static string NameOf(Quantization quantization) => quantization == Quantization.None ? "none" : "int8";
+
+    /// <summary>How the verb is to use the machine.</summary>
+    public static CpuOptions CpuOf(ParseResult parsed) => new() { Threads = parsed.GetValue(Threads), Quantization = parsed.GetValue(Quantize) };
+
     public static Option<int> Threads { get; } = new("--threads")
     {
         Description = "Threads that compute. Default: one for each processor.",

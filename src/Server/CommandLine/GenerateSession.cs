@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
 using Serving.Server.Errors;
@@ -12,6 +13,9 @@ namespace Serving.Server.CommandLine;
 /// <param name="ShowTimings">Whether to end with a line of figures.</param>
 internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, bool ShowTimings)
 {
+    /// <summary>How the machine is used.</summary>
+    public CpuOptions Cpu { get; init; } = new();
+
     /// <param name="catalog">The models there are.</param>
     /// <param name="id">The one to use.</param>
     /// <param name="request">What to generate, but for the length.</param>
@@ -39,11 +43,11 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
             await Progress.WriteLineAsync(Summary(run, loading, first ?? TimeSpan.Zero, Stopwatch.GetElapsedTime(start)));
     }
 
-    private static ServedModel Load(ModelCatalog catalog, string id)
+    private ServedModel Load(ModelCatalog catalog, string id)
     {
         ModelEntry entry = catalog.Entries.FirstOrDefault(entry => entry.Id == id) ?? throw new CommandLineException(
             ExitCode.NotFound, $"The model '{id}' does not exist.", "--model", $"Name one of {string.Join(", ", catalog.Ids)}.");
-        return ServedModel.Load(entry.Root, entry.Folder, new EngineOptions());
+        return ServedModel.Load(entry.Root, entry.Folder, new EngineOptions(), Cpu);
     }
 
     private static CompletionPlan PlanFor(ServedModel model, CompletionRequest request, int maxTokens)

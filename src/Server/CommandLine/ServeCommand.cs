@@ -27,11 +27,11 @@ internal static class ServeCommand
               serve {SettingPrefix}ShutdownSeconds=60
             """)
         {
-            CommonOptions.Models, urls, CommonOptions.Verbose,
+            CommonOptions.Models, urls, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Verbose,
         };
         command.TreatUnmatchedTokensAsErrors = false;
         command.SetAction((parsed, _) => RunAsync(
-            parsed.GetValue(CommonOptions.Models) ?? [], parsed.GetValue(urls), parsed.UnmatchedTokens));
+            parsed.GetValue(CommonOptions.Models) ?? [], parsed.GetValue(urls), [.. parsed.UnmatchedTokens, .. MachineSettings(parsed)]));
         return command;
     }
 
@@ -53,6 +53,14 @@ internal static class ServeCommand
     {
         foreach (string address in app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? [])
             app.Logger.LogInformation("Listening on {Url}; loading {Models}", address, catalog.Ids.ToArray());
+    }
+
+    private static IEnumerable<string> MachineSettings(ParseResult parsed)
+    {
+        if (parsed.GetResult(CommonOptions.Quantize) is { Implicit: false })
+            yield return $"{SettingPrefix}{nameof(ServingOptions.Quantize)}={CommonOptions.NameOf(parsed.GetValue(CommonOptions.Quantize))}";
+        if (parsed.GetResult(CommonOptions.Threads) is { Implicit: false })
+            yield return $"{SettingPrefix}{nameof(ServingOptions.Threads)}={parsed.GetValue(CommonOptions.Threads)}";
     }
 
     private static string[] Arguments(string[] models, string? urls, IReadOnlyList<string> settings)

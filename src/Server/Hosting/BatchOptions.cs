@@ -13,6 +13,10 @@ internal sealed class BatchOptions
     [Range(1, 65_536)]
     public int MaxTokens { get; set; } = 512;
 
+    /// <summary>Tokens whose keys and values each model has room for; 0 = eight full contexts. 0 to 16777216; default 0.</summary>
+    [Range(0, 1 << 24)]
+    public int KvTokens { get; set; }
+
     /// <summary>Whether prompts with a common beginning share its keys and values. Default true.</summary>
     public bool ReusePrefixes { get; set; } = true;
 }

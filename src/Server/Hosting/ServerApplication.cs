@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using Serilog;
+using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using Serving.Server.Access;
 using Serving.Server.Chat;
@@ -58,7 +59,11 @@ internal static class ServerApplication
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
-        services.AddSingleton<LoadModel>(ServedModel.Load);
+        services.AddSingleton<LoadModel>(provider =>
+        {
+            CpuOptions cpu = provider.GetRequiredService<IOptions<ServingOptions>>().Value.Cpu;
+            return (root, folder, engine) => ServedModel.Load(root, folder, engine, cpu);
+        });
         services.AddHostedService<ModelLoader>();
         services.AddServingOpenApi();
     }

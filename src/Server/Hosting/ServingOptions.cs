@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Serving.Inference.Cpu;
 using Serving.Server.Access;
 
 namespace Serving.Server.Hosting;
@@ -17,6 +18,14 @@ internal sealed class ServingOptions
 
     /// <summary>Folders of models, separated like PATH. Null looks for <c>models</c>.</summary>
     public string? Models { get; set; }
+
+    /// <summary>Whether matrices are kept as whole numbers of eight bits: "none" or "int8". Default none.</summary>
+    [RegularExpression("^(none|int8)$", ErrorMessage = "none or int8")]
+    public string Quantize { get; set; } = "none";
+
+    /// <summary>Threads that compute, for all models together; 0 = one for each processor. 0 to 1024; default 0.</summary>
+    [Range(0, 1024)]
+    public int Threads { get; set; }
 
     /// <summary>How long requests in flight may go on after Ctrl-C or SIGTERM. 0 to 3600; default 30.</summary>
     [Range(0, 3600)]
@@ -65,4 +74,12 @@ internal sealed class ServingOptions
 
     /// <summary>What runs at once, per model.</summary>
     public BatchOptions Batch { get; set; } = new();
+
+    /// <summary>How models use the machine.</summary>
+    public CpuOptions Cpu => new()
+    {
+        Threads = Threads,
+        KvBlocks = (Batch.KvTokens + CpuMemory.BlockTokens - 1) / CpuMemory.BlockTokens,
+        Quantization = Quantize == "int8" ? Quantization.EightBits : Quantization.None,
+    };
 }

@@ -42,6 +42,9 @@ internal sealed record ModelInfo
         + "which its members hold.")]
     public long? SharedBytes { get; init; }
 
+    [Description("The most memory that it takes, by use; null for an ensemble, whose members take it.")]
+    public ModelMemory? Memory { get; init; }
+
     [Description("Equal for models that stand on the same embedding table.")]
     public string? EmbeddingFingerprint { get; init; }
 
@@ -51,6 +54,13 @@ internal sealed record ModelInfo
     [Description("The members of an ensemble; null for a model.")]
     public IReadOnlyList<string>? Experts { get; init; }
 }
+
+/// <summary>Bytes: the plan that a model was loaded by.</summary>
+/// <param name="WeightBytes">Packed matrices and table.</param>
+/// <param name="KvBytes">Keys and values.</param>
+/// <param name="KvTokens">Tokens whose keys and values there is room for.</param>
+/// <param name="WorkspaceBytes">Activations and logits of the largest forward pass.</param>
+internal sealed record ModelMemory(long WeightBytes, long KvBytes, long KvTokens, long WorkspaceBytes);
 
 /// <summary>The answer of <c>GET /v1/models</c>.</summary>
 internal sealed record ModelList(IReadOnlyList<ModelInfo> Data)

@@ -9,7 +9,8 @@ internal sealed class ModelLoader(
     : BackgroundService
 {
     private const string LoadedTemplate =
-        "Loaded {Model}: {Parameters} parameters, {Bytes} bytes of {DType}, context {ContextTokens}, in {ElapsedMs:0} ms";
+        "Loaded {Model}: {Parameters} parameters, {Bytes} bytes of {DType}, context {ContextTokens}, in {ElapsedMs:0} ms; "
+        + "may take {MemoryBytes} bytes: weights {WeightBytes}, K/V of {KvTokens} tokens {KvBytes}, workspace {WorkspaceBytes}";
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -42,7 +43,8 @@ internal sealed class ModelLoader(
             if (model.ChatTemplateFault is { } reason)
                 logger.LogWarning("Chat with {Model} goes by the plain template, because its own cannot be used: {Reason}", entry.Id, reason);
             logger.LogInformation(LoadedTemplate, entry.Id, model.Facts.Parameters, model.Facts.Bytes, model.Facts.DType,
-                model.ContextTokens, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                model.ContextTokens, Stopwatch.GetElapsedTime(start).TotalMilliseconds, model.Memory.TotalBytes, model.Memory.WeightBytes,
+                model.Memory.KvTokens, model.Memory.KvBytes, model.Memory.WorkspaceBytes);
         }
         catch (Exception fault)
         {

@@ -50,6 +50,7 @@ internal static class ModelsEndpoints
             Dtype = model?.Facts.DType,
             Bytes = model?.Facts.Bytes,
             SharedBytes = model is null ? null : SharedBytes(entry, catalog),
+            Memory = model?.Memory is { } plan ? new(plan.WeightBytes, plan.KvBytes, plan.KvTokens, plan.WorkspaceBytes) : null,
             EmbeddingFingerprint = model?.Facts.EmbeddingFingerprint,
             TokenizerFingerprint = model?.Tokenizer.Fingerprint,
         };

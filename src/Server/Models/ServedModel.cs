@@ -67,6 +67,9 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public required ModelFacts Facts { get; init; }
 
+    /// <summary>The memory that it may take; nothing for one whose members take it.</summary>
+    public MemoryPlan Memory { get; init; }
+
     /// <summary>What its input table is; looked at when first asked, which takes up to a second.</summary>
     public Lazy<TableOrigin> TableOrigin { get; init; } = new(Glyphs.Embeddings.TableOrigin.None);
 
@@ -79,26 +82,28 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Reads a model's files and starts its engine.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
     /// <exception cref="TokenizerFormatException">The tokenizer is.</exception>
-    public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options)
+    public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options, CpuOptions? cpu = null)
     {
+        cpu ??= new CpuOptions();
         using LoadedModel model = LoadedModel.Load(root, folder);
         // Beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
         Task<string> naming = Task.Run(() => model.Table.Fingerprint);
         (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuExperts(model);
+        using var weights = new CpuExperts(model, cpu.Threads, cpu.Quantization);
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
         _ = naming.GetAwaiter().GetResult();
         CheckVocabulary(model, tokenizer);
         return new ServedModel(
-            folder.Id, () => weights.NewBackend(), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+            folder.Id, () => weights.NewBackend(cpu), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
             Table = model.Table,
             ChatTemplate = template,
             ChatTemplateFault = templateFault,
             Marks = TextMarks.Of(model.Config, tokenizer),
             Facts = ModelFacts.Of(model, weights),
+            Memory = MemoryPlan.Of(model, cpu, options),
             TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };

@@ -1,0 +1,37 @@
+using Serving.Inference.Checkpoints;
+using Serving.Inference.Cpu.Kernels;
+using Serving.Inference.Scheduling;
+
+namespace Serving.Inference.Cpu;
+
+/// <summary>The memory that a served model takes, told before any of it is taken.</summary>
+/// <param name="WeightBytes">Packed matrices and tables, before other models share any of them.</param>
+/// <param name="KvBytes">Keys and values of <paramref name="KvTokens"/> tokens.</param>
+/// <param name="KvTokens">Tokens of all running requests together; a single one that needs more is refused.</param>
+/// <param name="WorkspaceBytes">Activations of the largest forward pass, and the logits of all rows that may ask for them at once:
+/// prompts are scored in slices of so many rows.</param>
+public readonly record struct MemoryPlan(long WeightBytes, long KvBytes, long KvTokens, long WorkspaceBytes)
+{
+    private const int DefaultSequences = 8;
+
+    /// <summary>All of it.</summary>
+    public long TotalBytes => WeightBytes + KvBytes + WorkspaceBytes;
+
+    /// <summary>The plan of a checkpoint of one expert or several.</summary>
+    /// <param name="model">The checkpoint.</param>
+    /// <param name="cpu">Threads, K/V and quantization.</param>
+    /// <param name="engine">The budgets of a forward pass.</param>
+    public static MemoryPlan Of(LoadedModel model, CpuOptions cpu, EngineOptions engine)
+    {
+        CpuMemory memory = CpuMemory.Of(model, cpu.Quantization);
+        long blocks = cpu.KvBlocks > 0 ? cpu.KvBlocks : DefaultSequences * memory.BlocksPerSequence;
+        int threads = WorkerPool.OfThreads(cpu.Threads).Threads;
+        long activations = model.Experts.Sum(expert => Workspace.BytesOf(
+            engine.TokenBudget, expert.Width, 3L * expert.Heads * Lanes.RoundUp(expert.HeadSize), expert.HiddenWidth,
+            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads));
+        // Each expert of several writes logits of its own, and then there is their mean.
+        int rows = model.Experts.Count == 1 ? 1 : model.Experts.Count + 1;
+        long logits = (long)rows * engine.LogitRows * model.Weights.VocabularySize * sizeof(float);
+        return new MemoryPlan(memory.WeightBytes, blocks * memory.BlockBytes, blocks * CpuMemory.BlockTokens, activations + logits);
+    }
+}
