@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using Serilog;
 using Serving.Inference.Scheduling;
+using Serving.Server.Comparisons;
 using Serving.Server.Completions;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -53,6 +54,8 @@ internal static class ServerApplication
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
+        services.AddSingleton<PromptComparer>();
+        services.AddSingleton<TextComparer>();
         services.AddSingleton<LoadModel>(ServedModel.Load);
         services.AddHostedService<ModelLoader>();
         services.AddServingOpenApi();
@@ -74,6 +77,8 @@ internal static class ServerApplication
         RouteGroupBuilder v1 = app.MapGroup("/v1");
         v1.MapCompletions();
         v1.MapModels();
+        v1.MapEnsembles();
+        v1.MapCompare();
         app.MapHealth();
         app.MapOpenApi();
         // Whoever opens the server in a browser should not meet a 404.
