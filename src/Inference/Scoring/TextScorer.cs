@@ -49,14 +49,14 @@ public sealed class TextScorer
         _logSoftmax = new LogSoftmax(_vocabulary);
     }
 
-    /// <summary>The longest text: the shortest context of all experts.</summary>
+    /// <summary>The shortest context of all experts.</summary>
     public int ContextTokens { get; }
 
     /// <summary>How far the pairs are apart on all tokens scored so far.</summary>
     public IReadOnlyList<PairScore> Pairs { get; }
 
     /// <summary>Scores a text.</summary>
-    /// <param name="tokens">2 to <see cref="ContextTokens"/> ids.</param>
+    /// <param name="tokens">2 to <see cref="ContextTokens"/> + 1 ids: the last one is predicted, never read.</param>
     /// <param name="first">The first token to score, at least 1: the first of a text is conditioned on nothing.</param>
     /// <param name="cancellation">Ends it between two slices of the text.</param>
     /// <returns>[mixture][tokens - first]: log-probabilities in nats.</returns>
@@ -65,11 +65,11 @@ public sealed class TextScorer
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(first, 1);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(tokens.Length, first, nameof(tokens));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens.Length, ContextTokens, nameof(tokens));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens.Length, ContextTokens + 1, nameof(tokens));
         int scored = tokens.Length - first;
         float[][] scores = [.. _mixtures.Select(_ => new float[scored])];
         int blockTokens = _experts[0].Backend.Kv.BlockTokens;
-        while (_blocks.Count * blockTokens < tokens.Length)
+        while (_blocks.Count * blockTokens < tokens.Length - 1)
             _blocks.Add(_blocks.Count);
         for (int start = 0; start < tokens.Length - 1; start += _sliceTokens)
         {

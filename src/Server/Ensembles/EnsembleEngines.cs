@@ -1,4 +1,3 @@
-using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Errors;
 using Serving.Server.Models;
@@ -74,7 +73,7 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
                 ?? throw new ApiException(ErrorTable.EnsemblesBusy(MaxUnnamed)));
         }
         await EndRetiredAsync();
-        var added = new Slot(ensemble.MembersKey, members, Start(ensemble, members));
+        var added = new Slot(ensemble.MembersKey, members, EnsembleModel.Start(ensemble.Id, members, options));
         _slots = [.. _slots, added];
         return added;
     }
@@ -97,18 +96,6 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
     private bool IsKept(Slot slot) => IsNamed(slot.Key);
 
     private bool IsNamed(string membersKey) => catalog.Ensembles.Any(named => named.Definition.MembersKey == membersKey);
-
-    private ServedModel Start(Ensemble ensemble, IReadOnlyList<ServedModel> members)
-    {
-        int[] endOfText = [.. members.SelectMany(member => member.EndOfTextIds).Distinct()];
-        return new ServedModel(ensemble.Id, Average, members[0].Tokenizer, options with { EndOfTextIds = endOfText })
-        {
-            Facts = ModelFacts.OfEnsemble(members),
-            Fingerprint = "",
-        };
-
-        LogitEnsemble Average() => new([.. members.Select(member => new EnsembleMember(member.Id, member.NewBackend()))]);
-    }
 
     private sealed record Slot(string Key, IReadOnlyList<ServedModel> Members, ServedModel Model)
     {

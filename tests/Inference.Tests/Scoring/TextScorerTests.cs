@@ -85,7 +85,7 @@ public sealed class TextScorerTests
     {
         var scorer = new TextScorer([new("a", new FixedBackend(256))], [Mixture.Of(0)], []);
         Assert.Throws<ArgumentOutOfRangeException>(() => scorer.Score([1], 1, CancellationToken.None));
-        Assert.Throws<ArgumentOutOfRangeException>(() => scorer.Score(new int[49], 1, CancellationToken.None));
+        Assert.Throws<ArgumentOutOfRangeException>(() => scorer.Score(new int[50], 1, CancellationToken.None));
     }
 
     private float[][] Score(int first, (int A, int B)[] pairs, out IReadOnlyList<PairScore> result)
