@@ -35,12 +35,14 @@ public sealed class ForwardBatch
     /// the forward pass returns.</param>
     /// <param name="logitRows">How many of the chunk's last tokens ask for logits; 0 for a prefill chunk that is not the last.</param>
     /// <param name="blend">How an ensemble averages these rows; null = by its own weights. Other backends have no use for it.</param>
-    public void Add(ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows, Blend? blend = null)
+    /// <param name="drafted">Whether the chunk's tokens went through the first blocks of an
+    /// <see cref="Speculation.IDraftingBackend"/> since the last forward pass.</param>
+    public void Add(ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows, Blend? blend = null, bool drafted = false)
     {
         ArgumentOutOfRangeException.ThrowIfZero(tokens.Length);
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)logitRows, (uint)tokens.Length);
-        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows, blend));
+        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows, blend, drafted));
         _tokens.AddRange(tokens);
         LogitRows += logitRows;
     }
@@ -52,5 +54,6 @@ public sealed class ForwardBatch
     /// <param name="Blocks">The sequence's block table.</param>
     /// <param name="LogitRows">How many of its last tokens ask for logits.</param>
     /// <param name="Blend">How an ensemble averages its rows; null = by its own weights.</param>
-    public readonly record struct Chunk(int Start, int Length, int Position, List<int> Blocks, int LogitRows, Blend? Blend);
+    /// <param name="Drafted">Whether the first blocks are done.</param>
+    public readonly record struct Chunk(int Start, int Length, int Position, List<int> Blocks, int LogitRows, Blend? Blend, bool Drafted);
 }

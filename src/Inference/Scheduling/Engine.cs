@@ -190,6 +190,8 @@ public sealed class Engine : IAsyncDisposable
             PromptTokens = _loop.PromptTokens,
             CachedPromptTokens = _loop.CachedPromptTokens,
             GeneratedTokens = _loop.GeneratedTokens,
+            DraftedTokens = _loop.DraftedTokens,
+            AcceptedTokens = _loop.AcceptedTokens,
             AttributedTokens = _loop.AttributedTokens,
             Disagreement = _loop.Disagreement,
             PrefixQueryTokens = scheduler.PrefixQueryTokens,

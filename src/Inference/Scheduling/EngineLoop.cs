@@ -1,5 +1,6 @@
 using Serving.Inference.Ensembles;
 using Serving.Inference.Sampling;
+using Serving.Inference.Speculation;
 
 namespace Serving.Inference.Scheduling;
 
@@ -12,6 +13,7 @@ internal sealed class EngineLoop
     private readonly EngineOptions _options;
     private readonly Scheduler _scheduler;
     private readonly Sampler _sampler;
+    private readonly Speculator? _speculator;
     private readonly LogSoftmax _logSoftmax;
     private readonly LogitAdjuster _adjuster;
     private readonly ForwardBatch _batch = new();
@@ -30,6 +32,8 @@ internal sealed class EngineLoop
         _adjuster = new LogitAdjuster(_vocabulary, options.EndOfTextIds);
         _logits = GC.AllocateUninitializedArray<float>(checked(options.LogitRows * _vocabulary));
         ContextTokens = ContextOf(backend);
+        if (options.Speculation is { } speculation)
+            _speculator = new Speculator(speculation, _scheduler, backend, _sampler, options.LogitRows, ContextTokens);
     }
 
     /// <summary>The longest sequence: the model's context, or less if all K/V blocks hold less.</summary>
@@ -55,6 +59,12 @@ internal sealed class EngineLoop
 
     /// <summary>Tokens generated.</summary>
     public long GeneratedTokens { get; private set; }
+
+    /// <summary>Tokens that were guessed ahead and verified.</summary>
+    public long DraftedTokens { get; private set; }
+
+    /// <summary>Guesses that were right.</summary>
+    public long AcceptedTokens { get; private set; }
 
     /// <summary>Tokens whose experts were asked what they thought of it.</summary>
     public long AttributedTokens { get; private set; }
@@ -86,6 +96,8 @@ internal sealed class EngineLoop
     /// <summary>Chooses what the next pass computes; <see cref="HasWork"/> must hold.</summary>
     public void Plan()
     {
+        Guess();
+        if (!HasWork) return;
         _scheduler.Fill(_batch);
         if (_scheduler.Scheduled.IsEmpty)
             throw new InvalidOperationException("The scheduler has work but chose none: a sequence fits no budget.");
@@ -111,6 +123,18 @@ internal sealed class EngineLoop
         Distribute(logits);
     }
 
+    private void Guess()
+    {
+        try
+        {
+            _speculator?.Draft();
+        }
+        catch (Exception fault)
+        {
+            foreach (Sequence sequence in _speculator!.Sequences) Abort((Generation)sequence, FinishReason.Error, fault);
+        }
+    }
+
     private void NoteStarts()
     {
         foreach (ScheduledChunk chunk in _scheduler.Scheduled)
@@ -131,9 +155,13 @@ internal sealed class EngineLoop
             int length = chunk.LogitRows * _vocabulary;
             try
             {
-                _scheduler.Commit(chunk);
                 ComputedTokens += chunk.Length;
-                Advance(generation, logits[..length], row);
+                if (chunk.IsDraft) Verify(generation, logits[..length], row);
+                else
+                {
+                    _scheduler.Commit(generation, chunk.Length);
+                    Advance(generation, logits[..length], row);
+                }
             }
             catch (Exception fault)
             {
@@ -157,6 +185,24 @@ internal sealed class EngineLoop
         }
         if (generation.Request.MaxTokens == 0 && generation.Computed == generation.Target)
             Finish(generation, FinishReason.Length);
+    }
+
+    /// <summary>Picks from the row of the last token, and from those of the guesses as long as they were right.</summary>
+    private void Verify(Generation generation, ReadOnlySpan<float> rows, int index)
+    {
+        int guesses = (rows.Length / _vocabulary) - 1, accepted = 0;
+        DraftedTokens += guesses;
+        while (true)
+        {
+            _scheduler.Commit(generation, 1);
+            if (_backend.FaultOf(index + accepted) is { } fault) throw fault;
+            Generate(generation, rows.Slice(accepted * _vocabulary, _vocabulary), index + accepted);
+            bool isOver = generation.State == SequenceState.Finished || accepted == guesses;
+            if (isOver || generation.Tokens[^1] != generation.Draft[accepted]) break;
+            accepted++;
+        }
+        AcceptedTokens += accepted;
+        generation.Guesses = (generation.Guesses.Drafted + guesses, generation.Guesses.Accepted + accepted);
     }
 
     private void Score(Generation generation, ReadOnlySpan<float> row, int position)

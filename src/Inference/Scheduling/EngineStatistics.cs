@@ -37,6 +37,12 @@ public readonly record struct EngineStatistics
     /// <summary>Tokens generated.</summary>
     public long GeneratedTokens { get; init; }
 
+    /// <summary>Tokens that were guessed ahead and verified.</summary>
+    public long DraftedTokens { get; init; }
+
+    /// <summary>Guesses that were right.</summary>
+    public long AcceptedTokens { get; init; }
+
     /// <summary>Tokens of an ensemble whose experts were asked what they thought of it.</summary>
     public long AttributedTokens { get; init; }
 

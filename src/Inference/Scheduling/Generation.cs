@@ -102,7 +102,11 @@ internal sealed class Generation : Sequence
     {
         long now = _time.GetTimestamp();
         return new GenerationUsage(PromptTokens, CachedTokens ?? 0, GeneratedTokens,
-            Seconds(_started ?? now), _firstToken is { } first ? Seconds(first) : null, Seconds(now));
+            Seconds(_started ?? now), _firstToken is { } first ? Seconds(first) : null, Seconds(now))
+        {
+            DraftedTokens = Guesses.Drafted,
+            AcceptedTokens = Guesses.Accepted,
+        };
     }
 
     private double Seconds(long timestamp) => _time.GetElapsedTime(_submitted, timestamp).TotalSeconds;
