@@ -10,7 +10,7 @@ namespace Serving.Inference.Cpu;
 /// </summary>
 /// <remarks>One thread at a time calls <see cref="Forward"/>. Backends share the process's threads and take turns, a whole
 /// forward pass each.</remarks>
-public sealed unsafe class CpuBackend : IBackend
+public sealed unsafe partial class CpuBackend : IBackend
 {
     private const int DefaultSequences = 8;
     private const int RowsPerItem = 4;
@@ -49,6 +49,24 @@ public sealed unsafe class CpuBackend : IBackend
     public CpuBackend(CpuModel model, CpuOptions? options = null)
         : this(model, options, isOwner: false)
     {
+    }
+
+    /// <summary>A backend of a grown model that can draft with an earlier stage of it.</summary>
+    /// <param name="model">The weights; held like <paramref name="stage"/>.</param>
+    /// <param name="stage">A stage with fewer blocks, all of which are the model's first.</param>
+    /// <param name="options">Threads and K/V memory; null = defaults.</param>
+    /// <exception cref="ArgumentException">The stage is no shallower, or of another shape.</exception>
+    public CpuBackend(CpuModel model, CpuModel stage, CpuOptions? options = null)
+        : this(model, options, isOwner: false)
+    {
+        ArgumentNullException.ThrowIfNull(stage);
+        PackedModel first = stage.Packed;
+        if (first.Blocks.Length >= _model.Blocks.Length || first.Width != _model.Width || first.VocabularySize != _model.VocabularySize)
+        {
+            Dispose();
+            throw new ArgumentException("A stage must have fewer blocks than the model, and its width and vocabulary.", nameof(stage));
+        }
+        _exit = new EarlyExit(stage, _kv.Blocks, _work.Stride);
     }
 
     private CpuBackend(CpuModel model, CpuOptions? options, bool isOwner)
@@ -99,11 +117,9 @@ public sealed unsafe class CpuBackend : IBackend
         lock (_pool.Gate)
         {
             _work.Ensure(rows);
-            _batch = batch;
-            Embed(batch);
-            for (_layer = 0; _layer < _model.Blocks.Length; _layer++)
+            for (_layer = Begin(batch); _layer < _model.Blocks.Length; _layer++)
                 RunBlock(_model.Blocks[_layer], rows);
-            WriteLogits(batch, logits);
+            WriteLogits(batch, logits, _model.FinalNorm, _model.Head);
         }
     }
 
@@ -114,6 +130,7 @@ public sealed unsafe class CpuBackend : IBackend
             return;
         _disposed = true;
         _weights.Release();
+        _exit?.Dispose();
         _kv.Dispose();
         _work.Dispose();
         _product.Dispose();
@@ -134,17 +151,20 @@ public sealed unsafe class CpuBackend : IBackend
 
     private void Embed(ForwardBatch batch)
     {
-        ReadOnlySpan<ForwardBatch.Chunk> chunks = batch.Chunks;
+        Place(batch);
         int repeat = _model.Width / _model.Table.Dimensions;
+        for (int row = 0; row < batch.Tokens.Length; row++)
+            Repeat(_model.Table.Row(batch.Tokens[row]), repeat, new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride));
+    }
+
+    // Which chunk each row belongs to, and where it stands in its sequence.
+    private void Place(ForwardBatch batch)
+    {
+        ReadOnlySpan<ForwardBatch.Chunk> chunks = batch.Chunks;
         for (int index = 0; index < chunks.Length; index++)
         {
             for (int i = 0; i < chunks[index].Length; i++)
-            {
-                int row = chunks[index].Start + i;
-                (_work.ChunkOf[row], _work.Positions[row]) = (index, chunks[index].Position + i);
-                var target = new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride);
-                Repeat(_model.Table.Row(batch.Tokens[row]), repeat, target);
-            }
+                (_work.ChunkOf[chunks[index].Start + i], _work.Positions[chunks[index].Start + i]) = (index, chunks[index].Position + i);
         }
     }
 
@@ -219,7 +239,7 @@ public sealed unsafe class CpuBackend : IBackend
         }
     }
 
-    private void WriteLogits(ForwardBatch batch, Span<float> logits)
+    private void WriteLogits(ForwardBatch batch, Span<float> logits, PackedNorm? finalNorm, PackedMatrix head)
     {
         if (batch.LogitRows == 0)
             return;
@@ -229,7 +249,7 @@ public sealed unsafe class CpuBackend : IBackend
             for (int row = chunk.Start + chunk.Length - chunk.LogitRows; row < chunk.Start + chunk.Length; row++, target++)
             {
                 float* from = _work.Residual + ((long)row * _work.Stride), to = _work.Normed + ((long)target * _work.Stride);
-                if (_model.FinalNorm is { } norm)
+                if (finalNorm is { } norm)
                     norm.Apply(_kernels, from, to);
                 else
                     new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));
@@ -237,7 +257,7 @@ public sealed unsafe class CpuBackend : IBackend
         }
 
         fixed (float* y = logits)
-            _product.Run(_work.Normed, _work.Stride, batch.LogitRows, _model.Head, y, _model.VocabularySize, Epilogue.Store);
+            _product.Run(_work.Normed, _work.Stride, batch.LogitRows, head, y, _model.VocabularySize, Epilogue.Store);
     }
 
     private void Check(ForwardBatch batch, Span<float> logits)

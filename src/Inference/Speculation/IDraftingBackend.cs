@@ -6,6 +6,9 @@ namespace Serving.Inference.Speculation;
 /// </summary>
 public interface IDraftingBackend : IBackend
 {
+    /// <summary>Whether there is such a head.</summary>
+    bool CanDraft { get; }
+
     /// <summary>Runs the first blocks only: writes their K/V, keeps their activations, and answers from their own head.</summary>
     /// <param name="batch">As in <see cref="IBackend.Forward"/>. A chunk that is <see cref="ForwardBatch.Chunk.Drafted"/> in the next
     /// forward pass continues from here and computes the later blocks only.</param>

@@ -33,8 +33,8 @@ internal sealed class Speculator
     {
         (_options, _scheduler, _sampler, _rows, _contextTokens) = (options, scheduler, sampler, rows, contextTokens);
         _vocabulary = backend.Shape.VocabularySize;
-        _backend = options.Source == DraftSource.Lookup ? null : backend as IDraftingBackend
-            ?? throw new ArgumentException("This model has no shallow part to draft with.", nameof(backend));
+        _backend = options.Source == DraftSource.Lookup ? null : backend is IDraftingBackend { CanDraft: true } drafting ? drafting
+            : throw new ArgumentException("This model has no shallow part to draft with.", nameof(backend));
         _logits = _backend is null ? [] : GC.AllocateUninitializedArray<float>(checked(rows * _vocabulary));
     }
 

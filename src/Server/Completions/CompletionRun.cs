@@ -15,6 +15,8 @@ internal sealed class CompletionRun : IAsyncDisposable
     private Task _generating = Task.CompletedTask;
     private int _completionTokens;
     private int _cachedTokens;
+    private int _draftedTokens;
+    private int _acceptedTokens;
 
     private CompletionRun(CompletionPlan plan, CancellationToken cancellationToken)
     {
@@ -31,7 +33,12 @@ internal sealed class CompletionRun : IAsyncDisposable
     /// <summary>Whole once <see cref="Pieces"/> has ended.</summary>
     public CompletionUsage Usage => new(
         _plan.PromptTokens, CompletionTokens, _plan.PromptTokens + CompletionTokens,
-        new PromptTokensDetails(Volatile.Read(ref _cachedTokens)));
+        new PromptTokensDetails(Volatile.Read(ref _cachedTokens)))
+    {
+        CompletionTokensDetails = Volatile.Read(ref _draftedTokens) is > 0 and int drafted
+            ? new(Volatile.Read(ref _acceptedTokens), drafted - Volatile.Read(ref _acceptedTokens))
+            : null,
+    };
 
     /// <summary>Hands all choices to the engine.</summary>
     /// <param name="plan">What to generate.</param>
@@ -96,7 +103,11 @@ internal sealed class CompletionRun : IAsyncDisposable
     {
         if (step is TokenGenerated)
             Interlocked.Increment(ref _completionTokens);
-        else if (step is GenerationFinished end && IsFirstOfPrompt(choice))
+        if (step is not GenerationFinished end)
+            return;
+        Interlocked.Add(ref _draftedTokens, end.Usage.DraftedTokens);
+        Interlocked.Add(ref _acceptedTokens, end.Usage.AcceptedTokens);
+        if (IsFirstOfPrompt(choice))
             Interlocked.Add(ref _cachedTokens, end.Usage.CachedTokens);
     }
 

@@ -21,7 +21,7 @@ internal sealed record Cast(string Id, IReadOnlyList<ServedModel> Members, Blend
         if (catalog.FindEnsemble(name) is { } ensemble)
             return Of(ensemble);
         ServedModel model = catalog.Find(name).Require();
-        return new Cast(model.Id, [model], new Blend([1], EnsembleRule.Logits), model.Fingerprint);
+        return new Cast(name!, [model], new Blend([1], EnsembleRule.Logits), model.Fingerprint);
     }
 
     /// <summary>The members of an ensemble.</summary>

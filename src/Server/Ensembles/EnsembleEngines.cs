@@ -34,7 +34,7 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
             return await RentAsync(catalog.Bind(RequestedEnsemble.Read(model, definition), "ensemble"));
         return catalog.FindEnsemble(model) is { } ensemble
             ? await RentAsync(ensemble)
-            : new RentedModel(catalog.Find(model).Require(), null);
+            : new RentedModel(catalog.Find(model).Require().Named(model!), null);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using Serving.Inference.Checkpoints;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -9,6 +10,7 @@ namespace Serving.Server.Models;
 internal sealed class ModelCatalog : IAsyncDisposable
 {
     private const int MaxShownIdChars = 64;
+    private const string DepthMark = "@depth=";
 
     private readonly Dictionary<string, ModelEntry> _entries = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, EnsembleEntry> _ensembles = new(StringComparer.Ordinal);
@@ -60,9 +62,20 @@ internal sealed class ModelCatalog : IAsyncDisposable
             throw new ApiException(ErrorTable.Invalid([new Problem(ErrorCode.InvalidValue, "model",
                 $"'model' is missing: name one of {string.Join(", ", Names)}.")]));
         }
-        return _entries.TryGetValue(id, out ModelEntry? entry)
-            ? entry
-            : throw new ApiException(ErrorTable.ModelNotFound(Clip(id), Names));
+        return Entry(id) ?? throw new ApiException(ErrorTable.ModelNotFound(Clip(id), Names));
+    }
+
+    /// <summary>The model that an id names, also as a stage of a grown one: <c>deep@depth=2</c>.</summary>
+    /// <returns>Null when there is none, or the deep model, not loaded yet, cannot tell.</returns>
+    private ModelEntry? Entry(string id)
+    {
+        if (_entries.TryGetValue(id, out ModelEntry? entry))
+            return entry;
+        string[] parts = id.Split(DepthMark);
+        bool isStage = parts.Length == 2 & int.TryParse(parts[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int depth);
+        return isStage && _entries.GetValueOrDefault(parts[0])?.Model?.Stages.GetValueOrDefault(depth) is { } stage
+            ? _entries.GetValueOrDefault(stage)
+            : null;
     }
 
     /// <summary>The ensemble that an id names: one of <see cref="Ensembles"/>, or a sum of models.</summary>
@@ -142,7 +155,7 @@ internal sealed class ModelCatalog : IAsyncDisposable
     }
 
     private ModelEntry?[] MembersOf(Ensemble ensemble) =>
-        [.. ensemble.Experts.Select(expert => _entries.GetValueOrDefault(expert.Model))];
+        [.. ensemble.Experts.Select(expert => Entry(expert.Model))];
 
     private static string Clip(string id) => id.Length <= MaxShownIdChars ? id : $"{id[..MaxShownIdChars]}…";
 }

@@ -21,7 +21,7 @@ internal static class ModelsEndpoints
             [.. catalog.Entries.Select(entry => Describe(entry, catalog)), .. catalog.Ensembles.Select(Describe)]));
 
     private static Ok<ModelInfo> Get(string id, ModelCatalog catalog) =>
-        TypedResults.Ok(catalog.FindEnsemble(id) is { } ensemble ? Describe(ensemble) : Describe(catalog.Find(id), catalog));
+        TypedResults.Ok(catalog.FindEnsemble(id) is { } ensemble ? Describe(ensemble) : Describe(catalog.Find(id), catalog) with { Id = id });
 
     private static ModelInfo Describe(ModelEntry entry, ModelCatalog catalog)
     {
@@ -40,6 +40,7 @@ internal static class ModelsEndpoints
             SharedBytes = model is null ? null : SharedBytes(entry, catalog),
             EmbeddingFingerprint = model?.Facts.EmbeddingFingerprint,
             TokenizerFingerprint = model?.Tokenizer.Fingerprint,
+            Depths = model?.Stages is { Count: > 0 } stages ? [.. stages.Keys.Order()] : null,
         };
     }
 

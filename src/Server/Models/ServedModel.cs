@@ -23,15 +23,20 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="options">The engine's budgets.</param>
     public ServedModel(string id, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
+        : this(id, newBackend(), newBackend, tokenizer, options)
+    {
+    }
+
+    private ServedModel(string id, IBackend backend, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
     {
         (Id, NewBackend, Tokenizer, EndOfTextIds) = (id, newBackend, tokenizer, options.EndOfTextIds);
-        _backend = newBackend();
+        _backend = backend;
         Engine = new Engine(_backend, tokenizer, options);
     }
 
-    private ServedModel(ServedModel owner, Ensemble ensemble)
+    private ServedModel(ServedModel owner, string id, Ensemble? ensemble)
     {
-        (Id, Ensemble, _isBorrowed) = (ensemble.Id, ensemble, true);
+        (Id, Ensemble, _isBorrowed) = (id, ensemble, true);
         (_backend, Engine, NewBackend, Tokenizer, EndOfTextIds) =
             (owner._backend, owner.Engine, owner.NewBackend, owner.Tokenizer, owner.EndOfTextIds);
     }
@@ -57,6 +62,9 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextTokens => Engine.ContextTokens;
 
+    /// <summary>Models that are earlier stages of this one, by their number of blocks.</summary>
+    public IReadOnlyDictionary<int, string> Stages { get; private init; } = new Dictionary<int, string>();
+
     public required ModelFacts Facts { get; init; }
 
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
@@ -67,7 +75,12 @@ internal sealed class ServedModel : IAsyncDisposable
 
     /// <summary>The same engine, answering under the name and by the weights of an ensemble of its members. It lives no longer than
     /// this object, and disposing it does nothing.</summary>
-    public ServedModel As(Ensemble ensemble, string fingerprint) => new(this, ensemble) { Facts = Facts, Fingerprint = fingerprint };
+    public ServedModel As(Ensemble ensemble, string fingerprint) =>
+        new(this, ensemble.Id, ensemble) { Facts = Facts, Fingerprint = fingerprint };
+
+    /// <summary>The same engine, answering under another name. It lives no longer than this object, and disposing it does nothing.
+    /// </summary>
+    public ServedModel Named(string id) => id == Id ? this : new(this, id, null) { Facts = Facts, Fingerprint = Fingerprint };
 
     /// <summary>Reads a model's files and starts its engine.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
@@ -79,9 +92,13 @@ internal sealed class ServedModel : IAsyncDisposable
         CheckVocabulary(model, tokenizer);
         // The backend of the engine holds the weights from here on.
         using var weights = new CpuModel(model.Weights);
-        return new ServedModel(
-            folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+        GrownFamily family = GrownFamily.Read(folder.Path);
+        using CpuModel? stage = LoadStages(root, model, family);
+        options = options with { EndOfTextIds = EndOfText(model.Config, tokenizer), Speculation = family.Speculation };
+        IBackend backend = stage is null ? new CpuBackend(weights) : new CpuBackend(weights, stage);
+        return new ServedModel(folder.Id, backend, () => new CpuBackend(weights), tokenizer, options)
         {
+            Stages = family.Stages,
             Facts = ModelFacts.Of(model),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
@@ -94,6 +111,22 @@ internal sealed class ServedModel : IAsyncDisposable
             return;
         await Engine.DisposeAsync();
         _backend.Dispose();
+    }
+
+    // Every declared stage is checked, because its answers are given for this model's; the one that guesses ahead is kept.
+    private static CpuModel? LoadStages(ModelsRoot root, LoadedModel model, GrownFamily family)
+    {
+        CpuModel? drafting = null;
+        foreach ((int depth, string name) in family.Stages)
+        {
+            ModelFolder folder = root.Models.FirstOrDefault(other => other.Id == name) ?? throw new CheckpointException(
+                Path.Combine(model.Path, "serving.json"), $"stages, '{depth}'", "the name of a model beside this one", $"'{name}'");
+            using LoadedModel stage = LoadedModel.Load(root, folder);
+            GrownFamily.Check(model, stage, depth);
+            if (depth == family.DraftDepth)
+                drafting = new CpuModel(stage.Weights);
+        }
+        return drafting;
     }
 
     // A token without a row of the table would be a fault of every request that holds it.

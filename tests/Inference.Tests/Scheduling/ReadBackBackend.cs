@@ -15,6 +15,8 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
 
     public ModelShape Shape => new(vocabulary, context);
 
+    public bool CanDraft => true;
+
     public KvCapacity Kv => new(blocks, blockTokens);
 
     /// <summary>Called before each pass; may throw.</summary>
