@@ -23,7 +23,9 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
         {
             _work.Ensure(batch.Tokens.Length);
             RunFirstBlocks(batch, exit);
-            WriteLogits(batch, logits, exit.FinalNorm, exit.Head);
+            KeepLogitRows();
+            if (_rows > 0)
+                WriteLogits(logits, exit.FinalNorm, exit.Head);
         }
     }
 
@@ -35,7 +37,7 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
             anyDrafted |= chunk.Drafted;
         if (!anyDrafted)
         {
-            (_batch, _layer) = (batch, 0);
+            (_batch, _rows) = (batch, batch.Tokens.Length);
             Embed(batch);
             return 0;
         }
@@ -48,20 +50,20 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
         }
         if (_fresh.Tokens.Length > 0)
             RunFirstBlocks(_fresh, exit);
-        _batch = batch;
+        (_batch, _rows) = (batch, batch.Tokens.Length);
         Place(batch);
-        for (int row = 0; row < batch.Tokens.Length; row++)
+        for (int row = 0; row < _rows; row++)
             new ReadOnlySpan<float>(KeptRow(exit, row), _work.Stride).CopyTo(ResidualRow(row));
         return exit.Depth;
     }
 
     private void RunFirstBlocks(ForwardBatch batch, EarlyExit exit)
     {
-        _batch = batch;
+        (_batch, _rows) = (batch, batch.Tokens.Length);
         Embed(batch);
         for (_layer = 0; _layer < exit.Depth; _layer++)
-            RunBlock(_model.Blocks[_layer], batch.Tokens.Length);
-        for (int row = 0; row < batch.Tokens.Length; row++)
+            RunBlock(_model.Blocks[_layer]);
+        for (int row = 0; row < _rows; row++)
             ResidualRow(row).CopyTo(new Span<float>(KeptRow(exit, row), _work.Stride));
     }
 

@@ -35,6 +35,7 @@ internal static class ServingCommandLine
         EmbedCommand.Create(),
         InspectCommand.Create(),
         EvalCommand.Create(),
+        BenchCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

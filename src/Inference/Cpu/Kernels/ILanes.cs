@@ -20,6 +20,9 @@ internal unsafe interface ILanes<T>
     /// <summary>Sixteen bf16 as float32: the low (0) or high (1) halves of sixteen 32-bit words.</summary>
     static abstract T LoadHalves(byte* source, int half);
 
+    /// <summary>Sixteen signed bytes as float32.</summary>
+    static abstract T LoadBytes(sbyte* source);
+
     static abstract T operator +(T a, T b);
 
     static abstract T operator -(T a, T b);

@@ -10,13 +10,31 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
 
     public override string Name => name;
 
-    public override int TileRows => Tile<T, PanelF32>.Rows;
+    public override void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums)
+    {
+        if (slice.Format == WeightFormat.BF16)
+            Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Format == WeightFormat.Int8)
+            Tile<T, PanelInt8>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Scales is null)
+            Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, slice, sums);
+        else
+            Tile<T, PanelWidened>.MultiplyAdd(x, stride, rows, slice, sums);
+    }
 
-    public override void MultiplyAddF32(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override PanelSlice Widen(in PanelSlice slice, float* target)
+    {
+        byte* panel = slice.Weights;
+        float* row = target;
+        for (int i = slice.Inputs; i > 0; i--, panel += PanelInt8.RowBytes, row += PanelOutputs)
+        {
+            Prefetch.Stream(panel, PanelInt8.RowBytes);
+            Quad<T>.Store(Quad<T>.Load<PanelInt8>(panel), row);
+        }
 
-    public override void MultiplyAddBf16(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
+        return new PanelSlice((byte*)target, slice.Scales, slice.Inputs, WeightFormat.F32);
+    }
 
     public override void Finish(float* sums, float* target, int count, Epilogue epilogue)
     {
@@ -90,5 +108,11 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
         }
     }
 
-    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks) => Attention<T>.Attend(task, blocks);
+    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks)
+    {
+        if (task.Format == KvFormat.BF16)
+            Attention<T, KvBf16>.Attend(task, blocks);
+        else
+            Attention<T, KvF32>.Attend(task, blocks);
+    }
 }

@@ -36,6 +36,9 @@ internal readonly unsafe struct Lanes256(Vector256<float> low, Vector256<float> 
             : new((low & mask).AsSingle(), (high & mask).AsSingle());
     }
 
+    public static Lanes256 LoadBytes(sbyte* source) => new(
+        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source)), Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source + 8)));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 operator +(Lanes256 a, Lanes256 b) => new(a._low + b._low, a._high + b._high);
 

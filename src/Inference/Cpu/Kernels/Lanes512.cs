@@ -26,6 +26,9 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
         return new((half == 0 ? words << 16 : words & Vector512.Create(0xFFFF0000u)).AsSingle());
     }
 
+    public static Lanes512 LoadBytes(sbyte* source) => new(Vector512.ConvertToSingle(
+        Avx512F.ConvertToVector512Int32(Vector128.Load(source))));
+
     public static Lanes512 operator +(Lanes512 a, Lanes512 b) => new(a._value + b._value);
 
     public static Lanes512 operator -(Lanes512 a, Lanes512 b) => new(a._value - b._value);
