@@ -66,7 +66,7 @@ public sealed record GrownFamily(IReadOnlyDictionary<int, string> Stages, Specul
     {
         TransformerWeights whole = model.Weights, first = stage.Weights;
         string place = Path.Combine(model.Path, "serving.json");
-        if (first.Blocks.Count != depth || depth >= whole.Blocks.Count)
+        if (model.Experts.Count > 1 || first.Blocks.Count != depth || depth >= whole.Blocks.Count)
             throw new CheckpointException(place, $"stages, '{depth}'", $"a model of {depth} blocks, fewer than the {whole.Blocks.Count} of this one", $"{first.Blocks.Count} in '{stage.Id}'");
         bool isOfOneShape = (whole.Table.Fingerprint, whole.VocabularySize, whole.Width, whole.Heads, whole.Norm, whole.RopePairing)
             == (first.Table.Fingerprint, first.VocabularySize, first.Width, first.Heads, first.Norm, first.RopePairing);

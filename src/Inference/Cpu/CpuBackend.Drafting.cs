@@ -23,9 +23,8 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
         {
             _work.Ensure(batch.Tokens.Length);
             RunFirstBlocks(batch, exit);
-            KeepLogitRows();
-            if (_rows > 0)
-                WriteLogits(logits, exit.FinalNorm, exit.Head);
+            KeepAskedRows();
+            Finish(logits, exit.FinalNorm, exit.Head);
         }
     }
 
@@ -46,7 +45,7 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
         foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
         {
             if (!chunk.Drafted)
-                _fresh.Add(batch.Tokens.Slice(chunk.Start, chunk.Length), chunk.Position, chunk.Blocks, 0);
+                _fresh.Add(batch.Tokens.Slice(chunk.Start, chunk.Length), chunk.Position, chunk.Blocks, logitRows: 0);
         }
         if (_fresh.Tokens.Length > 0)
             RunFirstBlocks(_fresh, exit);

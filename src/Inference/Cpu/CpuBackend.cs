@@ -16,7 +16,6 @@ public sealed unsafe partial class CpuBackend : IBackend
     private const int NormRowsPerItem = 4;
     private const int PlaceRowsPerItem = KvStore.BlockTokens;
     private const int AttendRowsPerItem = 8 * KernelSet.TileRows;
-    private const int AttendHeadsPerItem = 4;
     private const int SmallRows = 8;
 
     private readonly CpuModel _weights;
@@ -26,6 +25,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     private readonly KvStore _kv;
     private readonly Workspace _work;
     private readonly MatrixProduct _product;
+    private readonly int _headsPerItem;
     private readonly Action<int, int> _normRows;
     private readonly Action<int, int> _placeRows;
     private readonly Action<int, int> _attend;
@@ -87,8 +87,9 @@ public sealed unsafe partial class CpuBackend : IBackend
         _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride, _model.KvFormat);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
+        _headsPerItem = Items(_model.Heads, 2 * _pool.Threads);
         (_normRows, _placeRows, _attend) = (NormRows, PlaceRows, Attend);
-        Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens);
+        Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens) { HiddenWidth = _model.Width };
         Kv = new KvCapacity(blocks, KvStore.BlockTokens);
     }
 
@@ -115,8 +116,7 @@ public sealed unsafe partial class CpuBackend : IBackend
             _work.Ensure(rows);
             for (_layer = Begin(batch); _layer < _model.Blocks.Length; _layer++)
                 RunBlock(_model.Blocks[_layer]);
-            if (_rows > 0)
-                WriteLogits(logits, _model.FinalNorm, _model.Head);
+            Finish(logits, _model.FinalNorm, _model.Head);
         }
     }
 
@@ -138,27 +138,27 @@ public sealed unsafe partial class CpuBackend : IBackend
         (int stride, int queryStride, int hiddenStride) = (_work.Stride, _work.QueryKeyValueStride, _work.HiddenStride);
         Norm(block.AttentionNorm);
         _product.Run(_work.Normed, stride, _rows, block.QueryKeyValue, _work.QueryKeyValue, queryStride, Epilogue.Store);
-        _pool.Run(Items(_rows, PlaceRowsPerItem), _placeRows, alone: _rows < SmallRows);
+        int headItems = Items(_model.Heads, _headsPerItem);
+        _pool.Run(Items(_rows, PlaceRowsPerItem) * headItems, _placeRows, alone: _rows < SmallRows);
         if (_layer == _model.Blocks.Length - 1)
-            KeepLogitRows();
+            KeepAskedRows();
         if (_rows == 0)
             return;
-        int heads = Items(_model.Heads, AttendHeadsPerItem);
-        _pool.Run(Items(_rows, AttendRowsPerItem) * heads, _attend, alone: IsSmallAttention());
+        _pool.Run(Items(_rows, AttendRowsPerItem) * headItems, _attend, alone: IsSmallAttention());
         _product.Run(_work.Attended, stride, _rows, block.Output, _work.Residual, stride, Epilogue.Add);
         Norm(block.MlpNorm);
-        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
+        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, _model.Activation);
         _product.Run(_work.Hidden, hiddenStride, _rows, block.Down, _work.Residual, stride, Epilogue.Add);
     }
 
-    // What follows the last keys and values concerns only the rows that ask for logits: they move to the front.
-    private void KeepLogitRows()
+    // What follows the last keys and values concerns only the rows that are asked for something: they move to the front.
+    private void KeepAskedRows()
     {
         _rows = 0;
         foreach (ref readonly ForwardBatch.Chunk chunk in _batch.Chunks)
         {
             int end = chunk.Start + chunk.Length;
-            for (int row = end - chunk.LogitRows; row < end; row++, _rows++)
+            for (int row = end - AskedRows(chunk); row < end; row++, _rows++)
             {
                 if (row == _rows)
                     continue;
@@ -220,21 +220,22 @@ public sealed unsafe partial class CpuBackend : IBackend
     // Turns queries and keys by their positions and stores keys and values; head by head, because rows of a block share lines.
     private void PlaceRows(int item, int worker)
     {
-        int first = item * PlaceRowsPerItem, end = Math.Min(first + PlaceRowsPerItem, _rows);
-        int headsStride = _model.Heads * _model.HeadStride;
+        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, _headsPerItem));
+        int end = Math.Min((rows + 1) * PlaceRowsPerItem, _rows), stride = _model.HeadStride;
+        int firstHead = heads * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
         float scale = 1 / MathF.Sqrt(_model.HeadSize);
-        for (int head = 0; head < _model.Heads; head++)
+        for (int head = firstHead; head < endHead; head++)
         {
-            for (int row = first; row < end; row++)
+            for (int row = rows * PlaceRowsPerItem; row < end; row++)
             {
-                int position = _work.Positions[row];
-                float* cosines = _model.Rotary.Cosines(position), sines = _model.Rotary.Sines(position);
-                float* query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * _model.HeadStride);
-                float* key = query + headsStride;
+                (int index, int slot) = Math.DivRem(_work.Positions[row], KvStore.BlockTokens);
+                nint block = BlocksOf(row)[index] * _kv.BlockBytes;
+                float* cosines = _model.Rotary.Cosines(_work.Positions[row]), sines = _model.Rotary.Sines(_work.Positions[row]);
+                float* query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * stride);
+                float* key = query + (_model.Heads * stride), value = key + (_model.Heads * stride);
                 _kernels.Rotate(query, cosines, sines, _model.HeadSize, scale);
                 _kernels.Rotate(key, cosines, sines, _model.HeadSize, 1);
-                int block = BlocksOf(row)[position / KvStore.BlockTokens];
-                _kv.Write(_layer, head, block, position % KvStore.BlockTokens, key, key + headsStride);
+                _kernels.StoreKv(_kv.Format, _kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
             }
         }
     }
@@ -242,9 +243,9 @@ public sealed unsafe partial class CpuBackend : IBackend
     // Some heads of neighbouring rows: in a prefill those of a tile share keys and values.
     private void Attend(int item, int worker)
     {
-        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, AttendHeadsPerItem));
+        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, _headsPerItem));
         int end = Math.Min((rows + 1) * AttendRowsPerItem, _rows);
-        int firstHead = heads * AttendHeadsPerItem, endHead = Math.Min(firstHead + AttendHeadsPerItem, _model.Heads);
+        int firstHead = heads * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
         float* output = stackalloc float[KernelSet.TileRows * _model.HeadStride];
         var task = new AttentionTask
         {
@@ -284,17 +285,51 @@ public sealed unsafe partial class CpuBackend : IBackend
     private bool IsTile(int row, int end) =>
         row + KernelSet.TileRows <= end && _work.ChunkOf[row] == _work.ChunkOf[row + KernelSet.TileRows - 1];
 
-    private void WriteLogits(Span<float> logits, PackedNorm? finalNorm, PackedMatrix head)
+    private static int AskedRows(in ForwardBatch.Chunk chunk) => chunk.HiddenSum is null ? chunk.LogitRows : chunk.Length;
+
+    // The asked rows stand in front, chunk after chunk; those that want logits go to the head together.
+    private void Finish(Span<float> logits, PackedNorm? norm, PackedMatrix head)
     {
-        float* x = _work.Residual;
-        if (finalNorm is { } norm)
+        int row = 0, target = 0;
+        foreach (ref readonly ForwardBatch.Chunk chunk in _batch.Chunks)
         {
-            Norm(norm);
-            x = _work.Normed;
+            int end = row + AskedRows(chunk);
+            if (chunk.HiddenSum is { } sum)
+                SumHidden(sum, chunk.Position == 0, row, end, NormedRow(target), norm);
+            for (row = end - chunk.LogitRows; row < end; row++, target++)
+                FinalHidden(row, NormedRow(target), norm);
         }
 
+        if (target == 0)
+            return;
         fixed (float* y = logits)
-            _product.Run(x, _work.Stride, _rows, head, y, _model.VocabularySize, Epilogue.Store);
+            _product.Run(_work.Normed, _work.Stride, target, head, y, _model.VocabularySize, Epilogue.Store);
+    }
+
+    private float* NormedRow(int row) => _work.Normed + ((long)row * _work.Stride);
+
+    // One addition after the other in the order of positions, so that the sum is the same bits for any chunking.
+    private void SumHidden(double[] sum, bool isFirst, int row, int end, float* scratch, PackedNorm? norm)
+    {
+        if (isFirst)
+            Array.Clear(sum);
+        for (; row < end; row++)
+        {
+            ReadOnlySpan<float> hidden = FinalHidden(row, scratch, norm);
+            for (int i = 0; i < hidden.Length; i++)
+                sum[i] += hidden[i];
+        }
+    }
+
+    // What the head reads of a row.
+    private ReadOnlySpan<float> FinalHidden(int row, float* to, PackedNorm? finalNorm)
+    {
+        float* from = _work.Residual + ((long)row * _work.Stride);
+        if (finalNorm is { } norm)
+            norm.Apply(_kernels, from, to);
+        else
+            new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));
+        return new ReadOnlySpan<float>(to, _model.Width);
     }
 
     private void Check(ForwardBatch batch, Span<float> logits)

@@ -50,25 +50,5 @@ internal sealed unsafe class KvStore : IDisposable
     /// <summary>Values of block 0.</summary>
     public byte* Values(int layer, int head) => Keys(layer, head) + _layerBytes;
 
-    /// <summary>Stores a token's key and value, both [head stride].</summary>
-    public void Write(int layer, int head, int block, int slot, float* key, float* value)
-    {
-        byte* keys = Keys(layer, head) + (block * BlockBytes), values = Values(layer, head) + (block * BlockBytes);
-        if (Format == KvFormat.BF16)
-            Write<KvBf16>(keys, values, slot, key, value);
-        else
-            Write<KvF32>(keys, values, slot, key, value);
-    }
-
     public void Dispose() => _values.Dispose();
-
-    private void Write<TKv>(byte* keys, byte* values, int slot, float* key, float* value)
-        where TKv : IKvFormat
-    {
-        for (int i = 0; i < _headStride; i++)
-        {
-            TKv.Store(keys, BlockTokens, i, slot, key[i]);
-            TKv.Store(values, _headStride, slot, i, value[i]);
-        }
-    }
 }

@@ -14,6 +14,7 @@ internal sealed unsafe class MatrixProduct : IDisposable
     private const int WidenRows = 24;
     private const int WidenInputs = 256;
     private const long SmallWork = 1 << 18;
+    private const int ItemsPerThread = 4;
 
     private readonly KernelSet _kernels;
     private readonly WorkerPool _pool;
@@ -53,7 +54,7 @@ internal sealed unsafe class MatrixProduct : IDisposable
         _x = x;
         _y = y;
         _rowBlocks = (rows + RowBlock - 1) / RowBlock;
-        _panelsPerItem = Math.Max(1, matrix.Panels / (_pool.Threads * 8));
+        _panelsPerItem = Math.Max(1, matrix.Panels / (_pool.Threads * ItemsPerThread));
         int items = (matrix.Panels + _panelsPerItem - 1) / _panelsPerItem * _rowBlocks;
         bool small = (long)rows * matrix.Outputs * matrix.Inputs < SmallWork;
         _pool.Run(items, _body, alone: small);
@@ -71,10 +72,10 @@ internal sealed unsafe class MatrixProduct : IDisposable
         int firstRow = rowBlock * RowBlock, rows = Math.Min(RowBlock, _rows - firstRow);
         int end = Math.Min(_matrix.Panels, (panels + 1) * _panelsPerItem);
         for (int panel = panels * _panelsPerItem; panel < end; panel++)
-            RunPanel(panel, firstRow, rows, worker);
+            RunPanel(panel, Math.Min(panel + 1, end - 1), firstRow, rows, worker);
     }
 
-    private void RunPanel(int panel, int firstRow, int rows, int worker)
+    private void RunPanel(int panel, int nextPanel, int firstRow, int rows, int worker)
     {
         float* sums = _sums.Floats + (worker * RowBlock * KernelSet.PanelOutputs);
         var bias = new ReadOnlySpan<float>(_matrix.Bias(panel), KernelSet.PanelOutputs);
@@ -89,7 +90,10 @@ internal sealed unsafe class MatrixProduct : IDisposable
             PanelSlice slice = _matrix.Slice(panel, input, Math.Min(inputBlock, _matrix.Inputs - input));
             if (isWidened)
                 slice = _kernels.Widen(slice, _widened.Floats + ((long)worker * WidenInputs * KernelSet.PanelOutputs));
-            MultiplyAdd(slice, _x + (firstRow * _xStride) + input, rows, sums);
+            byte* next = input + inputBlock < _matrix.Inputs
+                ? _matrix.Slice(panel, input + inputBlock, 0).Weights
+                : _matrix.Slice(nextPanel, 0, 0).Weights;
+            MultiplyAdd(slice, next, _x + (firstRow * _xStride) + input, rows, sums);
         }
 
         int first = panel * KernelSet.PanelOutputs, count = (int)Math.Min(KernelSet.PanelOutputs, _yStride - first);
@@ -97,8 +101,9 @@ internal sealed unsafe class MatrixProduct : IDisposable
             _kernels.Finish(sums + (row * KernelSet.PanelOutputs), _y + ((firstRow + row) * _yStride) + first, count, _epilogue);
     }
 
-    // Tiles of nearly equal height: 8 rows are 4 and 4, not 6 and 2.
-    private void MultiplyAdd(in PanelSlice slice, float* x, int rows, float* sums)
+    // Tiles of nearly equal height: 8 rows are 4 and 4, not 6 and 2. The first one brings the weights near; the others find them
+    // there and ask for what comes next.
+    private void MultiplyAdd(PanelSlice slice, byte* next, float* x, int rows, float* sums)
     {
         for (int tiles = (rows + KernelSet.TileRows - 1) / KernelSet.TileRows; tiles > 0; tiles--)
         {
@@ -107,6 +112,7 @@ internal sealed unsafe class MatrixProduct : IDisposable
             rows -= height;
             x += height * _xStride;
             sums += height * KernelSet.PanelOutputs;
+            slice = slice.Before(next);
         }
     }
 }

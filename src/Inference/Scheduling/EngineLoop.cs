@@ -183,8 +183,9 @@ internal sealed class EngineLoop
             if (position < generation.PromptTokens - 1) Score(generation, row, position);
             else Generate(generation, row, index);
         }
-        if (generation.Request.MaxTokens == 0 && generation.Computed == generation.Target)
-            Finish(generation, FinishReason.Length);
+        if (generation.Request.MaxTokens > 0 || generation.Computed < generation.Target) return;
+        if (generation.HiddenSum is not null) generation.SendMean();
+        Finish(generation, FinishReason.Length);
     }
 
     /// <summary>Picks from the row of the last token, and from those of the guesses as long as they were right.</summary>

@@ -4,7 +4,7 @@ namespace Serving.Inference.Scheduling;
 
 /// <summary>
 /// Decides what the next step computes: one token for every sequence that is generating, then prompts in chunks, then
-/// sequences from the queue, oldest first throughout, as far as tokens, logit rows and blocks suffice.
+/// sequences from the queue, oldest (or whose turn it is) first, as far as tokens, logit rows and blocks suffice.
 /// </summary>
 /// <remarks>
 /// Bookkeeping only; owned by one thread. When blocks run out the youngest running sequence gives its own back, returns to
@@ -17,6 +17,7 @@ internal sealed class Scheduler
     private readonly KvBlockPool _pool;
     private readonly int _blockTokens;
     private readonly LinkedList<Sequence> _waiting = [];
+    private readonly FairOrder _order = new();
     private readonly LinkedList<Sequence> _running = [];
     private readonly List<ScheduledChunk> _scheduled = [];
     private readonly List<int> _guessed = [];
@@ -58,11 +59,15 @@ internal sealed class Scheduler
     /// <summary>What <see cref="Fill"/> chose, in the batch's order.</summary>
     public ReadOnlySpan<ScheduledChunk> Scheduled => CollectionsMarshal.AsSpan(_scheduled);
 
-    /// <summary>Puts a new sequence at the end of the queue.</summary>
+    /// <summary>Puts a new sequence in the queue: behind all of its own caller's, and so that callers take turns.</summary>
     /// <param name="sequence">Its <see cref="Sequence.Target"/> is at least 1 and all its tokens will fit the pool.</param>
     public void Enqueue(Sequence sequence)
     {
-        _waiting.AddLast(sequence.Node);
+        sequence.Turn = _order.Enter(sequence.Request.CacheScope, sequence.PromptTokens + (long)sequence.Request.MaxTokens);
+        LinkedListNode<Sequence>? before = _waiting.Last;
+        while (before is not null && before.Value.Turn > sequence.Turn) before = before.Previous;
+        if (before is null) _waiting.AddFirst(sequence.Node);
+        else _waiting.AddAfter(before, sequence.Node);
         Wait(sequence);
     }
 
@@ -159,7 +164,8 @@ internal sealed class Scheduler
         _guessed.Add(sequence.Tokens[^1]);
         _guessed.AddRange(sequence.Draft);
         int length = _guessed.Count;
-        batch.Add(CollectionsMarshal.AsSpan(_guessed), sequence.Computed, sequence.Blocks, length, sequence.Request.Blend, _options.DraftsByDepth);
+        batch.Add(CollectionsMarshal.AsSpan(_guessed), sequence.Computed, sequence.Blocks, length,
+            hiddenSum: null, sequence.Request.Blend, _options.DraftsByDepth);
         _scheduled.Add(new ScheduledChunk(sequence, length, length, IsDraft: true));
         _tokensLeft -= length;
         _rowsLeft -= length;
@@ -185,7 +191,7 @@ internal sealed class Scheduler
     private bool TryAdmit(Sequence sequence)
     {
         ulong link = KvBlockPool.Root(sequence.Request.CacheScope);
-        int cached = _pool.Match(sequence.Tokens[..sequence.FirstRow], sequence.Blocks, ref link);
+        int cached = _pool.Match(sequence.Tokens[..sequence.ReusableTokens], sequence.Blocks, ref link);
         int missing = BlocksFor(sequence.Target) - sequence.Blocks.Count;
         if (missing + _running.Count > _pool.Available || !_pool.TryExtend(sequence.Blocks, missing))
         {
@@ -193,6 +199,7 @@ internal sealed class Scheduler
             return false;
         }
         LeaveQueue(sequence);
+        _order.Admit(sequence.Turn);
         _running.AddLast(sequence.Node);
         sequence.State = SequenceState.Running;
         sequence.Computed = cached;
@@ -226,7 +233,7 @@ internal sealed class Scheduler
         length = end - sequence.Computed;
         if (length == 0) return;
         int rows = Math.Max(end - firstRow, 0);
-        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows,
+        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows, sequence.HiddenSum,
             sequence.Request.Blend);
         _scheduled.Add(new ScheduledChunk(sequence, length, rows));
         _tokensLeft -= length;

@@ -36,6 +36,8 @@ internal static class ServingCommandLine
         InspectCommand.Create(),
         EvalCommand.Create(),
         BenchCommand.Create(),
+        ConvertCommand.Create(),
+        KeyCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Options;
+using Serving.Server.Completions;
 using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Comparisons;
 
@@ -14,10 +16,13 @@ internal static class CompareEndpoints
         .WithDescription("With a prompt: what each one writes, from the same seed, and where the first two part (GeneratedComparison). "
             + "With a text: how likely each one finds it, and how far their distributions are apart (ScoredComparison). The text's first token is "
             + "conditioned on nothing and not counted.")
+        .WithExample("""{"models": ["glyph-en", "glyph-en+glyph-ru"], "prompt": "The old house", "max_tokens": 2, "temperature": 0}""", """
+            {"models": [{"model": "glyph-en", "system_fingerprint": "fp_cbdd9b2d5a44", "text": ", and", "tokens": [",", " and"],
+             "token_ids": [16, 1017], "token_logprobs": [-1.93, -1.12], "finish_reason": "length",
+             "timing": {"queue_seconds": 0.0001, "first_token_seconds": 0.002, "total_seconds": 0.003}}], "first_divergence": 1}
+            """)
         .Produces<GeneratedComparison>(StatusCodes.Status200OK)
-        .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status409Conflict,
-            StatusCodes.Status413PayloadTooLarge, StatusCodes.Status415UnsupportedMediaType, StatusCodes.Status429TooManyRequests,
-            StatusCodes.Status500InternalServerError, StatusCodes.Status503ServiceUnavailable);
+        .ProducesErrors(ErrorResponses.OfGeneration);
 
     private static async Task CompareAsync(
         CompareRequest request, HttpContext http, PromptComparer prompts, TextComparer texts, Drain drain, IOptions<ServingOptions> options)
@@ -29,7 +34,7 @@ internal static class CompareEndpoints
         {
             if (request.Text is null)
             {
-                GeneratedComparison written = await prompts.CompareAsync(request, http.TraceIdentifier, options.Value.MaxChoices, ending.Token);
+                GeneratedComparison written = await prompts.CompareAsync(request, Caller.Of(http), options.Value.MaxChoices, ending.Token);
                 await http.Response.WriteAsJsonAsync(written, json.GeneratedComparison, cancellationToken: http.RequestAborted);
             }
             else

@@ -11,11 +11,11 @@ namespace Serving.Server.Comparisons;
 internal sealed class PromptComparer(EnsembleEngines engines)
 {
     /// <param name="request">With 2 to 8 models and a prompt.</param>
-    /// <param name="requestId">Names it to the engines.</param>
+    /// <param name="caller">Who asks.</param>
     /// <param name="maxChoices">The most answers of a request.</param>
     /// <param name="cancellation">Ends all of them.</param>
     /// <exception cref="ApiException">A model cannot answer, or the request does not fit one.</exception>
-    public async Task<GeneratedComparison> CompareAsync(CompareRequest request, string requestId, int maxChoices, CancellationToken cancellation)
+    public async Task<GeneratedComparison> CompareAsync(CompareRequest request, Caller caller, int maxChoices, CancellationToken cancellation)
     {
         long seed = request.Seed ?? Random.Shared.NextInt64();
         List<RentedModel> rented = [];
@@ -25,7 +25,8 @@ internal sealed class PromptComparer(EnsembleEngines engines)
             for (int i = 0; i < request.Models!.Count; i++)
                 rented.Add(await RentAsync(request.Models[i], i));
             CompletionPlan[] plans = [.. rented.Select((model, i) =>
-                new CompletionValidator(model.Model, maxChoices).Validate(request.ToCompletion(model.Model.Id, seed), $"{requestId}/{i}", strict: false))];
+                new CompletionValidator(model.Model, maxChoices).Validate(
+                    request.ToCompletion(model.Model.Id, seed), caller with { RequestId = $"{caller.RequestId}/{i}", IsStrict = false }))];
             GeneratedEntry[] entries = await Task.WhenAll(plans.Select(plan => GenerateAsync(plan, ending)).ToArray());
             return new GeneratedComparison(entries, FirstDivergence(entries, AreOfOneTokenizer(plans)));
         }
@@ -82,20 +83,12 @@ internal sealed class PromptComparer(EnsembleEngines engines)
             else if (step is GenerationFinished end)
             {
                 text.Append(end.Text);
-                return new GeneratedEntry(model.Id, model.Fingerprint, text.ToString(), tokens, ids, logprobs, ReasonOf(end), new ComparisonTiming(
+                return new GeneratedEntry(model.Id, model.Fingerprint, text.ToString(), tokens, ids, logprobs, end.ReasonName()!, new ComparisonTiming(
                     end.Usage.QueueSeconds, end.Usage.FirstTokenSeconds, end.Usage.TotalSeconds));
             }
         }
         throw new GenerationFailedException(null);
     }
-
-    private static string ReasonOf(GenerationFinished end) => end.Reason switch
-    {
-        FinishReason.Stop => "stop",
-        FinishReason.Length => "length",
-        FinishReason.Cancelled => throw new OperationCanceledException("The generation was cancelled."),
-        _ => throw new GenerationFailedException(end.Error),
-    };
 
     private static bool AreOfOneTokenizer(CompletionPlan[] plans) =>
         plans.All(plan => plan.Model.Tokenizer.Fingerprint == plans[0].Model.Tokenizer.Fingerprint);

@@ -55,8 +55,8 @@ internal sealed record TextGroup(IReadOnlyList<Cast> Casts, int[] Tokens)
     private ScoredComparison Describe(
         float[][] scores, IReadOnlyList<PairScore> pairs, (int Cast, int Member)[] without, bool leaveOneOut)
     {
-        var names = new LogprobsWriter(Tokenizer);
-        string[] texts = [.. Tokens.Select(names.NameOf)];
+        var names = new TokenNames(Tokenizer);
+        string[] texts = [.. Tokens.Select(names.Of)];
         int characters = Tokenizer.Decode(Tokens.AsSpan(1), skipSpecialTokens: false).EnumerateRunes().Count();
         int unknown = Tokens.Count(token => token == Tokenizer.UnknownId);
         WithoutMember[] reduced = [.. without.Select((place, i) =>

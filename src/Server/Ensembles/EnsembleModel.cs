@@ -16,6 +16,9 @@ internal static class EnsembleModel
         int[] endOfText = [.. members.SelectMany(member => member.EndOfTextIds).Distinct()];
         return new ServedModel(id, Average, members[0].Tokenizer, options with { EndOfTextIds = endOfText })
         {
+            ChatTemplate = members[0].ChatTemplate,
+            Marks = members[0].Marks,
+            Table = members.All(member => member.Table == members[0].Table) ? members[0].Table : null,
             Facts = ModelFacts.OfEnsemble(members),
             Fingerprint = "",
         };

@@ -1,7 +1,9 @@
+using Serving.Server.Access;
 using Serving.Server.Ensembles;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 using Serving.Server.Models;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Health;
 
@@ -12,7 +14,7 @@ internal static class HealthEndpoints
 
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
-        RouteGroupBuilder health = app.MapGroup("/health").WithTags("Health");
+        RouteGroupBuilder health = app.MapGroup("/health").WithTags("Health").AllowAnybody();
         Map(health, "/live", "healthLive", "200 while every engine's loop gives signs of life.", Live);
         Map(health, "/ready", "healthReady", "200 when all models are loaded and the server is not shutting down.", Ready);
         Map(health, "/startup", "healthStartup", "200 once loading is over.", Started);
@@ -22,6 +24,7 @@ internal static class HealthEndpoints
         RouteGroupBuilder health, string path, string name, string summary, Probe probe) =>
         health.MapGet(path, (ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) => Answer(catalog, probe(catalog, ensembles, drain)))
             .WithName(name).WithSummary(summary)
+            .WithExample(null, $$"""{"status": "{{path[1..]}}", "models": {"glyph-en": "ready"} }""")
             .Produces<HealthReport>().Produces<HealthReport>(StatusCodes.Status503ServiceUnavailable);
 
     private static (bool Ok, string Status) Live(ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) =>

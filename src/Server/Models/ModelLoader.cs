@@ -39,6 +39,8 @@ internal sealed class ModelLoader(
         {
             ServedModel model = load(entry.Root, entry.Folder, engine);
             entry.Become(model);
+            if (model.ChatTemplateFault is { } reason)
+                logger.LogWarning("Chat with {Model} goes by the plain template, because its own cannot be used: {Reason}", entry.Id, reason);
             logger.LogInformation(LoadedTemplate, entry.Id, model.Facts.Parameters, model.Facts.Bytes, model.Facts.DType,
                 model.ContextTokens, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http.HttpResults;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Models;
 
@@ -10,10 +11,21 @@ internal static class ModelsEndpoints
     public static void MapModels(this IEndpointRouteBuilder v1)
     {
         v1.MapGet("/models", List).WithName("listModels").WithTags("Models")
-            .WithSummary("Lists the models and named ensembles of this server.");
+            .WithSummary("Lists the models and named ensembles of this server.")
+            .WithExample(null, """
+                {"data": [{"id": "glyph-en", "object": "model", "created": 1795236991, "owned_by": "serving", "kind": "model", "state": "ready",
+                 "error": null, "max_model_len": 512, "vocab_size": 8192, "parameters": 5263616, "dtype": "bfloat16", "bytes": 18915840,
+                 "shared_bytes": 8388608, "embedding_fingerprint": "sha256:…", "tokenizer_fingerprint": "sha256:…", "experts": null}],
+                 "object": "list"}
+                """);
         v1.MapGet("/models/{id}", Get).WithName("retrieveModel").WithTags("Models")
             .WithSummary("Describes one model, ensemble or sum of models.")
-            .Produces<ApiErrorResponse>(StatusCodes.Status404NotFound);
+            .Produces<ApiErrorResponse>(StatusCodes.Status404NotFound)
+            .WithExample(null, """
+                {"id": "glyph-en", "object": "model", "created": 1795236991, "owned_by": "serving", "kind": "model", "state": "ready",
+                 "error": null, "max_model_len": 512, "vocab_size": 8192, "parameters": 5263616, "dtype": "bfloat16", "bytes": 18915840,
+                 "shared_bytes": 8388608, "embedding_fingerprint": "sha256:…", "tokenizer_fingerprint": "sha256:…", "experts": null}
+                """);
     }
 
     private static Ok<ModelList> List(ModelCatalog catalog) =>
@@ -72,10 +84,8 @@ internal static class ModelsEndpoints
 
     private static long SharedBytes(ModelEntry entry, ModelCatalog catalog)
     {
-        string? table = entry.Model!.Facts.EmbeddingFingerprint;
-        bool isShared = catalog.Entries.Any(other =>
-            other != entry && other.Root == entry.Root && other.Model?.Facts.EmbeddingFingerprint == table);
-        return isShared ? entry.Model.Facts.TableBytes : 0;
+        IEnumerable<ModelFacts> others = catalog.Entries.Where(other => other != entry).Select(other => other.Model?.Facts).OfType<ModelFacts>();
+        return entry.Model!.Facts.SharedBytes(others);
     }
 
     /// <summary>The state's name on the wire.</summary>

@@ -1,8 +1,10 @@
+using Serving.Glyphs.Embeddings;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
+using Serving.Server.Chat;
 using Serving.Server.Ensembles;
 
 namespace Serving.Server.Models;
@@ -65,7 +67,28 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Models that are earlier stages of this one, by their number of blocks.</summary>
     public IReadOnlyDictionary<int, string> Stages { get; private init; } = new Dictionary<int, string>();
 
+    /// <summary>The control tokens around its texts.</summary>
+    public TextMarks Marks { get; init; } = new(null, null, null, null);
+
+    /// <summary>Its own chat template; null when chat goes by the plain one.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>Why its own chat template is not used; null when it is, or when there is none.</summary>
+    public string? ChatTemplateFault { get; init; }
+
+    /// <summary>The frozen vectors that it reads tokens as; null when there is no one table, as in some ensembles.</summary>
+    public FrozenTable? Table { get; init; }
+
+    /// <summary>Whether its final hidden states can be asked for; an ensemble has none.</summary>
+    public bool HasHiddenStates => HiddenWidth > 0;
+
+    /// <summary>Values of a final hidden state; 0 when there is none.</summary>
+    public int HiddenWidth => _backend.Shape.HiddenWidth;
+
     public required ModelFacts Facts { get; init; }
+
+    /// <summary>What its input table is; looked at when first asked, which takes up to a second.</summary>
+    public Lazy<TableOrigin> TableOrigin { get; init; } = new(Glyphs.Embeddings.TableOrigin.None);
 
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
     public required string Fingerprint { get; init; }
@@ -75,12 +98,23 @@ internal sealed class ServedModel : IAsyncDisposable
 
     /// <summary>The same engine, answering under the name and by the weights of an ensemble of its members. It lives no longer than
     /// this object, and disposing it does nothing.</summary>
-    public ServedModel As(Ensemble ensemble, string fingerprint) =>
-        new(this, ensemble.Id, ensemble) { Facts = Facts, Fingerprint = fingerprint };
+    public ServedModel As(Ensemble ensemble, string fingerprint) => View(ensemble.Id, ensemble, fingerprint);
 
     /// <summary>The same engine, answering under another name. It lives no longer than this object, and disposing it does nothing.
     /// </summary>
-    public ServedModel Named(string id) => id == Id ? this : new(this, id, null) { Facts = Facts, Fingerprint = Fingerprint };
+    public ServedModel Named(string id) => id == Id ? this : View(id, null, Fingerprint);
+
+    private ServedModel View(string id, Ensemble? ensemble, string fingerprint) => new(this, id, ensemble)
+    {
+        Stages = Stages,
+        Table = Table,
+        ChatTemplate = ChatTemplate,
+        ChatTemplateFault = ChatTemplateFault,
+        Marks = Marks,
+        Facts = Facts,
+        TableOrigin = TableOrigin,
+        Fingerprint = fingerprint,
+    };
 
     /// <summary>Reads a model's files and starts its engine.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
@@ -88,18 +122,27 @@ internal sealed class ServedModel : IAsyncDisposable
     public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options)
     {
         using LoadedModel model = LoadedModel.Load(root, folder);
-        Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
-        CheckVocabulary(model, tokenizer);
+        // Beside the packing of weights, which waits for memory much of the time.
+        Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
+        Task<string> naming = Task.Run(() => model.Table.Fingerprint);
+        (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuModel(model.Weights);
+        using var weights = new CpuExperts(model);
+        Tokenizer tokenizer = reading.GetAwaiter().GetResult();
+        _ = naming.GetAwaiter().GetResult();
+        CheckVocabulary(model, tokenizer);
         GrownFamily family = GrownFamily.Read(folder.Path);
         using CpuModel? stage = LoadStages(root, model, family);
         options = options with { EndOfTextIds = EndOfText(model.Config, tokenizer), Speculation = family.Speculation };
-        IBackend backend = stage is null ? new CpuBackend(weights) : new CpuBackend(weights, stage);
-        return new ServedModel(folder.Id, backend, () => new CpuBackend(weights), tokenizer, options)
+        return new ServedModel(folder.Id, weights.NewBackend(stage: stage), () => weights.NewBackend(), tokenizer, options)
         {
             Stages = family.Stages,
-            Facts = ModelFacts.Of(model),
+            Table = model.Table,
+            ChatTemplate = template,
+            ChatTemplateFault = templateFault,
+            Marks = TextMarks.Of(model.Config, tokenizer),
+            Facts = ModelFacts.Of(model, weights),
+            TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
     }
@@ -137,6 +180,14 @@ internal sealed class ServedModel : IAsyncDisposable
             throw new CheckpointException(model.TokenizerPath, "vocabulary", $"at most the model's {model.Weights.VocabularySize} tokens",
                 $"{tokenizer.VocabularySize}", "Use the tokenizer that the model was trained with.");
         }
+    }
+
+    private static Lazy<TableOrigin> OriginOf(TransformerWeights weights, Tokenizer tokenizer)
+    {
+        FrozenTable table = weights.Table;
+        return weights.TableSource == TableSource.TokenBits
+            ? new(Glyphs.Embeddings.TableOrigin.None)
+            : new(() => TableRecognition.Of(table, tokenizer.Spellings()));
     }
 
     private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)

@@ -176,7 +176,7 @@ public sealed class LogitEnsembleTests
         using LogitEnsemble shared = Experts.Average([0, 1, 2], [1, 2, 3], EnsembleRule.Logits);
         var batch = new ForwardBatch();
         for (int i = 0; i < blends.Length; i++)
-            batch.Add(tokens, 0, [i], tokens.Length, new Blend(blends[i].Weights, blends[i].Rule));
+            batch.Add(tokens, 0, [i], tokens.Length, blend: new Blend(blends[i].Weights, blends[i].Rule));
         float[][] together = Sequence.Forward(shared, batch);
         for (int i = 0; i < blends.Length; i++)
         {
@@ -190,7 +190,7 @@ public sealed class LogitEnsembleTests
     {
         using LogitEnsemble ensemble = Experts.Average([0, 1], [1, 1], EnsembleRule.Logits);
         var batch = new ForwardBatch();
-        batch.Add([1], 0, [0], 1, new Blend([1, 1, 1], EnsembleRule.Logits));
+        batch.Add([1], 0, [0], 1, blend: new Blend([1, 1, 1], EnsembleRule.Logits));
         Assert.Throws<ArgumentException>(() => ensemble.Forward(batch, new float[256]));
     }
 
@@ -251,7 +251,7 @@ public sealed class LogitEnsembleTests
     {
         using var parts = new ExpertsOfFusedCheckpoint();
         using LogitEnsemble ensemble = new([new("0", parts.Create(0)), new("1", parts.Create(1))]);
-        foreach (GoldenCheckpoint.Case expected in GoldenCheckpoint.Cases("moe", "checkpoints-fused"))
+        foreach (GoldenCheckpoint.Case expected in GoldenCheckpoint.Cases("moe"))
         {
             float[][] logits = Experts.Run(ensemble, expected.Ids, 5);
             Assert.All(expected.LastLogits.Zip(logits[^1]), pair => Assert.Equal(pair.First, pair.Second, 1e-4f));

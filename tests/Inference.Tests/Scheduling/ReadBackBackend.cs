@@ -13,7 +13,7 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
     private readonly (int Token, ulong Trace)[] _slots = new (int, ulong)[blocks * blockTokens];
     private readonly (int Token, ulong Trace)[] _shallow = new (int, ulong)[blocks * blockTokens];
 
-    public ModelShape Shape => new(vocabulary, context);
+    public ModelShape Shape => new(vocabulary, context) { HiddenWidth = 2 };
 
     public bool CanDraft => true;
 
@@ -43,6 +43,7 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
                 Assert.Equal(_slots[Slot(chunk, position)], _shallow[Slot(chunk, position)]);
             }
         }
+        foreach (ForwardBatch.Chunk chunk in batch.Chunks) SumHidden(chunk);
         foreach (ForwardBatch.Chunk chunk in batch.Chunks)
         {
             int end = chunk.Position + chunk.Length;
@@ -89,6 +90,19 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
     {
         ulong before = position == 0 ? 0 : slots[Slot(chunk, position - 1)].Trace;
         slots[Slot(chunk, position)] = (token, Trace(before, token));
+    }
+
+    /// <summary>A position's hidden state: its token, and its token times its place.</summary>
+    private void SumHidden(in ForwardBatch.Chunk chunk)
+    {
+        if (chunk.HiddenSum is not { } sum) return;
+        if (chunk.Position == 0) Array.Clear(sum);
+        int[] tokens = Read(_slots, chunk, chunk.Position + chunk.Length);
+        for (int position = chunk.Position; position < tokens.Length; position++)
+        {
+            sum[0] += tokens[position];
+            sum[1] += tokens[position] * position;
+        }
     }
 
     private int[] Read((int Token, ulong Trace)[] slots, in ForwardBatch.Chunk chunk, int length)

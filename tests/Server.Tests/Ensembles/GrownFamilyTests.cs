@@ -102,7 +102,7 @@ public sealed class GrownFamilyTests : IAsyncLifetime
                 float[] floats = values.ToFloats();
                 if (tensor == "lm_head.weight")
                     floats.AsSpan().Reverse();
-                writer.Add(tensor, "F32", [.. values.Shape], MemoryMarshal.AsBytes(floats.AsSpan()).ToArray());
+                writer.Add(tensor, DType.F32, [.. values.Shape], MemoryMarshal.AsBytes(floats.AsSpan()).ToArray());
             }
         }
         writer.Save(_folder.File(name, "model.safetensors"));

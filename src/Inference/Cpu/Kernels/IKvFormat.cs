@@ -17,6 +17,19 @@ internal unsafe interface IKvFormat
     static abstract void Load<T>(byte* rows, nint width, nint pair, nint column, out T even, out T odd)
         where T : unmanaged, ILanes<T>;
 
-    /// <summary>Stores one value, rounded to the format.</summary>
-    static abstract void Store(byte* rows, nint width, nint row, nint column, float value);
+    /// <summary>Stores a row, rounded to the format.</summary>
+    /// <param name="rows">The block.</param>
+    /// <param name="width">Values a row, a multiple of 16.</param>
+    /// <param name="row">Which.</param>
+    /// <param name="values">[<paramref name="width"/>].</param>
+    static abstract void StoreRow<T>(byte* rows, nint width, nint row, float* values)
+        where T : unmanaged, ILanes<T>;
+
+    /// <summary>Stores one column of sixteen, rounded to the format.</summary>
+    /// <param name="rows">The block, whose rows have 16 values.</param>
+    /// <param name="column">Which.</param>
+    /// <param name="values">[<paramref name="count"/>]; changed to what was stored.</param>
+    /// <param name="count">Rows, a multiple of 16.</param>
+    static abstract void StoreColumn<T>(byte* rows, nint column, float* values, int count)
+        where T : unmanaged, ILanes<T>;
 }

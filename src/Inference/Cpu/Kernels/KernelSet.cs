@@ -42,10 +42,11 @@ internal abstract unsafe class KernelSet
     /// <param name="bias">Likewise.</param>
     /// <param name="target">[width], written up to the next multiple of 16.</param>
     /// <param name="width">Values.</param>
-    public abstract void LayerNorm(float* x, float* weight, float* bias, float* target, int width);
+    /// <param name="epsilon">Added to the variance.</param>
+    public abstract void LayerNorm(float* x, float* weight, float* bias, float* target, int width, float epsilon);
 
     /// <summary>Normalises a row to root mean square 1, then weight.</summary>
-    public abstract void RmsNorm(float* x, float* weight, float* target, int width);
+    public abstract void RmsNorm(float* x, float* weight, float* target, int width, float epsilon);
 
     /// <summary>Turns each pair (i, i + size/2) of a head by its angles, then scales.</summary>
     /// <param name="head">[size].</param>
@@ -54,6 +55,16 @@ internal abstract unsafe class KernelSet
     /// <param name="size">Even.</param>
     /// <param name="scale">Applied last.</param>
     public abstract void Rotate(float* head, float* cosines, float* sines, int size, float scale);
+
+    /// <summary>Stores a token's key and value of one head.</summary>
+    /// <param name="format">How.</param>
+    /// <param name="keys">The keys of the token's block, [head stride, 16].</param>
+    /// <param name="values">The values of the block, [16, head stride].</param>
+    /// <param name="slot">The token's place in the block.</param>
+    /// <param name="key">[head stride]; changed to what was stored.</param>
+    /// <param name="value">[head stride].</param>
+    /// <param name="headStride">A multiple of 16.</param>
+    public abstract void StoreKv(KvFormat format, byte* keys, byte* values, int slot, float* key, float* value, int headStride);
 
     /// <summary>Attention of one query, or of a tile of neighbouring ones, over the first tokens of their sequence.</summary>
     public abstract void Attend(in AttentionTask task, ReadOnlySpan<int> blocks);

@@ -17,12 +17,24 @@ internal readonly unsafe struct KvBf16 : IKvFormat
         odd = T.LoadHalves(words, 1);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(byte* rows, nint width, nint row, nint column, float value)
+    public static void StoreRow<T>(byte* rows, nint width, nint row, float* values)
+        where T : unmanaged, ILanes<T>
     {
-        // Halves to even. What is not a number stays one: its quiet bit survives the cut.
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        bits = float.IsNaN(value) ? bits | 0x400000 : bits + 0x7FFF + ((bits >> 16) & 1);
-        ((ushort*)rows)[(((row >> 1) * width) + column) * 2 + (row & 1)] = (ushort)(bits >> 16);
+        byte* words = rows + ((row >> 1) * width * sizeof(uint));
+        for (nint i = 0; i < width; i += Lanes.Count)
+            T.StoreHalves(T.RoundToBf16(T.Load(values + i)), words + (i * sizeof(uint)), (int)row & 1);
+    }
+
+    public static void StoreColumn<T>(byte* rows, nint column, float* values, int count)
+        where T : unmanaged, ILanes<T>
+    {
+        for (nint i = 0; i < count; i += Lanes.Count)
+            T.Store(T.RoundToBf16(T.Load(values + i)), values + i);
+        ushort* halves = (ushort*)values, target = (ushort*)rows + (2 * column);
+        for (nint i = 0; i < count; i += 2, target += 2 * Lanes.Count)
+        {
+            target[0] = halves[(2 * i) + 1];
+            target[1] = halves[(2 * i) + 3];
+        }
     }
 }

@@ -16,7 +16,19 @@ internal readonly unsafe struct KvF32 : IKvFormat
         odd = T.Load(row + width);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(byte* rows, nint width, nint row, nint column, float value) =>
-        ((float*)rows)[(row * width) + column] = value;
+    public static void StoreRow<T>(byte* rows, nint width, nint row, float* values)
+        where T : unmanaged, ILanes<T>
+    {
+        float* target = (float*)rows + (row * width);
+        for (nint i = 0; i < width; i += Lanes.Count)
+            T.Store(T.Load(values + i), target + i);
+    }
+
+    public static void StoreColumn<T>(byte* rows, nint column, float* values, int count)
+        where T : unmanaged, ILanes<T>
+    {
+        float* target = (float*)rows + column;
+        for (nint i = 0; i < count; i++)
+            target[i * Lanes.Count] = values[i];
+    }
 }

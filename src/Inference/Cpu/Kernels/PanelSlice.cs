@@ -1,7 +1,7 @@
 namespace Serving.Inference.Cpu.Kernels;
 
 /// <summary>The weights between some inputs and the 64 outputs of a panel.</summary>
-internal readonly unsafe struct PanelSlice(byte* weights, byte* scales, int inputs, WeightFormat format)
+internal readonly unsafe struct PanelSlice(byte* weights, byte* scales, int inputs, WeightFormat format, byte* next = null)
 {
     /// <summary>Those of the first input.</summary>
     public byte* Weights { get; } = weights;
@@ -15,4 +15,10 @@ internal readonly unsafe struct PanelSlice(byte* weights, byte* scales, int inpu
 
     /// <summary>How the weights are stored; <see cref="WeightFormat.F32"/> with scales are widened whole numbers.</summary>
     public WeightFormat Format { get; } = format;
+
+    /// <summary>What will be multiplied after this, to be brought near meanwhile; null = the slice itself comes from far away.</summary>
+    public byte* Next { get; } = next;
+
+    /// <summary>The same slice, brought near by now.</summary>
+    public PanelSlice Before(byte* next) => new(Weights, Scales, Inputs, Format, next);
 }

@@ -7,33 +7,26 @@ namespace Serving.Inference.Cpu.Kernels;
 internal static unsafe class Prefetch
 {
     // Far enough to cover the way to memory at a core's share of its bandwidth.
-    private const int Ahead = 4096;
+    private const int StreamBytes = 4096;
     private const int CacheLine = 64;
 
-    /// <summary>What a kernel that reads <paramref name="bytes"/> at a time (64 to 256) will read some hundred nanoseconds on.</summary>
+    /// <summary>How far from what a kernel multiplies lies what it should ask for.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Stream(byte* position, int bytes)
-    {
-        if (!Sse.IsSupported)
-            return;
-        Sse.Prefetch0(position + Ahead);
-        if (bytes > CacheLine)
-            Sse.Prefetch0(position + Ahead + CacheLine);
-        if (bytes > 2 * CacheLine)
-        {
-            Sse.Prefetch0(position + Ahead + (2 * CacheLine));
-            Sse.Prefetch0(position + Ahead + (3 * CacheLine));
-        }
-    }
+    public static nint Distance(in PanelSlice slice) => slice.Next is null ? StreamBytes : (nint)(slice.Next - slice.Weights);
 
-    /// <summary>One or two cache lines.</summary>
+    /// <summary>Asks for 64 to 256 bytes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Lines(byte* position, int bytes)
     {
         if (!Sse.IsSupported)
             return;
-        Sse.Prefetch0(position);
+        Sse.Prefetch1(position);
         if (bytes > CacheLine)
-            Sse.Prefetch0(position + CacheLine);
+            Sse.Prefetch1(position + CacheLine);
+        if (bytes > 2 * CacheLine)
+        {
+            Sse.Prefetch1(position + (2 * CacheLine));
+            Sse.Prefetch1(position + (3 * CacheLine));
+        }
     }
 }

@@ -52,7 +52,7 @@ internal static unsafe class Tile<T, TPanel>
     {
         float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride, x4 = x3 + stride, x5 = x4 + stride;
         byte* panel = slice.Weights, scales = slice.Scales;
-        nint inputs = slice.Inputs;
+        nint inputs = slice.Inputs, ahead = Prefetch.Distance(slice);
         for (nint start = 0; start < inputs; start += PanelInt8.GroupInputs, scales += PanelInt8.ScaleBytes)
         {
             nint end = TPanel.IsScaled ? nint.Min(start + PanelInt8.GroupInputs, inputs) : inputs;
@@ -64,7 +64,7 @@ internal static unsafe class Tile<T, TPanel>
             if (TRows.Count > 5) row5 = First(sums + (5 * Outputs));
             for (nint i = start; i < end; i++, panel += TPanel.RowBytes)
             {
-                Prefetch.Stream(panel, TPanel.RowBytes);
+                Prefetch.Lines(panel + ahead, TPanel.RowBytes);
                 Quad<T> weights = Quad<T>.Load<TPanel>(panel);
                 row0 = Quad<T>.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
                 if (TRows.Count > 1) row1 = Quad<T>.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);

@@ -7,25 +7,31 @@ namespace Serving.Server.Completions;
 /// Generates all choices of a plan side by side and merges their pieces. A choice that fails ends the others; disposal cancels
 /// whatever still runs and waits until the engine let go of it.
 /// </summary>
-internal sealed class CompletionRun : IAsyncDisposable
+internal sealed class GenerationRun<TPiece> : IAsyncDisposable
 {
     private readonly CancellationTokenSource _ending;
-    private readonly Channel<CompletionChoice> _pieces = Channel.CreateUnbounded<CompletionChoice>(new() { SingleReader = true });
+    private readonly Channel<TPiece> _pieces = Channel.CreateUnbounded<TPiece>(new() { SingleReader = true });
     private readonly CompletionPlan _plan;
+    private readonly FollowChoice _follow;
+    private readonly Score[] _scores; // of each choice
     private Task _generating = Task.CompletedTask;
     private int _completionTokens;
     private int _cachedTokens;
     private int _draftedTokens;
     private int _acceptedTokens;
 
-    private CompletionRun(CompletionPlan plan, CancellationToken cancellationToken)
+    private GenerationRun(CompletionPlan plan, FollowChoice follow, CancellationToken cancellationToken)
     {
-        _plan = plan;
+        (_plan, _follow) = (plan, follow);
+        _scores = new Score[plan.Choices.Count];
         _ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
 
+    /// <summary>Makes what turns a choice's events into pieces.</summary>
+    public delegate Func<GenerationEvent, TPiece> FollowChoice(CompletionPlan.Choice choice);
+
     /// <summary>The pieces of all choices in the order of their making; fails as the first choice that fails.</summary>
-    public ChannelReader<CompletionChoice> Pieces => _pieces.Reader;
+    public ChannelReader<TPiece> Pieces => _pieces.Reader;
 
     /// <summary>Tokens generated so far, in all choices.</summary>
     public int CompletionTokens => Volatile.Read(ref _completionTokens);
@@ -40,13 +46,19 @@ internal sealed class CompletionRun : IAsyncDisposable
             : null,
     };
 
+    /// <summary>The mean log-probability of a choice's generated tokens, where log-probabilities were asked of the engine.
+    /// Whole once <see cref="Pieces"/> has ended.</summary>
+    public double MeanLogprob(int choice) => _scores[choice].Mean;
+
     /// <summary>Hands all choices to the engine.</summary>
     /// <param name="plan">What to generate.</param>
+    /// <param name="follow">What a choice's events become.</param>
     /// <param name="cancellationToken">Ends all choices.</param>
     /// <exception cref="Inference.Scheduling.EngineRefusedException">The engine does not take one of them; none runs then.</exception>
-    public static async Task<CompletionRun> StartAsync(CompletionPlan plan, CancellationToken cancellationToken)
+    public static async Task<GenerationRun<TPiece>> StartAsync(
+        CompletionPlan plan, FollowChoice follow, CancellationToken cancellationToken)
     {
-        var run = new CompletionRun(plan, cancellationToken);
+        var run = new GenerationRun<TPiece>(plan, follow, cancellationToken);
         try
         {
             run.Submit();
@@ -83,13 +95,13 @@ internal sealed class CompletionRun : IAsyncDisposable
     // Never throws: the fault goes to the reader of the pieces.
     private async Task FollowAsync(CompletionPlan.Choice choice, ChannelReader<GenerationEvent> events)
     {
-        var progress = new ChoiceProgress(choice, _plan.Model.Tokenizer, _plan.Model.Ensemble);
+        Func<GenerationEvent, TPiece> follow = _follow(choice);
         try
         {
             await foreach (GenerationEvent step in events.ReadAllAsync(CancellationToken.None))
             {
                 Count(step, choice);
-                _pieces.Writer.TryWrite(progress.Step(step));
+                _pieces.Writer.TryWrite(follow(step));
             }
         }
         catch (Exception fault)
@@ -101,8 +113,11 @@ internal sealed class CompletionRun : IAsyncDisposable
 
     private void Count(GenerationEvent step, CompletionPlan.Choice choice)
     {
-        if (step is TokenGenerated)
+        if (step is TokenGenerated token)
+        {
             Interlocked.Increment(ref _completionTokens);
+            _scores[choice.Index].Add(token.Logprob ?? 0);
+        }
         if (step is not GenerationFinished end)
             return;
         Interlocked.Add(ref _draftedTokens, end.Usage.DraftedTokens);
@@ -114,4 +129,14 @@ internal sealed class CompletionRun : IAsyncDisposable
     // A prompt counts once, whatever the number of its answers.
     private bool IsFirstOfPrompt(CompletionPlan.Choice choice) =>
         choice.Index == 0 || !ReferenceEquals(_plan.Choices[choice.Index - 1].Request.PromptTokens, choice.Request.PromptTokens);
+
+    private struct Score
+    {
+        private double _sum;
+        private int _tokens;
+
+        public readonly double Mean => _tokens == 0 ? 0 : _sum / _tokens;
+
+        public void Add(double logprob) => (_sum, _tokens) = (_sum + logprob, _tokens + 1);
+    }
 }
