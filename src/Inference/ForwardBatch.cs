@@ -1,3 +1,5 @@
+using Serving.Inference.Ensembles;
+
 namespace Serving.Inference;
 
 /// <summary>
@@ -34,12 +36,17 @@ public sealed class ForwardBatch
     /// <param name="logitRows">How many of the chunk's last tokens ask for logits; 0 for a prefill chunk that is not the last.</param>
     /// <param name="hiddenSum">[<see cref="ModelShape.HiddenWidth"/>]: takes the sum of the final hidden states of all positions so
     /// far; a chunk at position 0 sets it, later ones add to it. Null = nobody asks.</param>
-    public void Add(ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows, double[]? hiddenSum = null)
+    /// <param name="blend">How an ensemble averages these rows; null = by its own weights. Other backends have no use for it.</param>
+    /// <param name="drafted">Whether the chunk's tokens went through the first blocks of an
+    /// <see cref="Speculation.IDraftingBackend"/> since the last forward pass.</param>
+    public void Add(
+        ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows, double[]? hiddenSum = null, Blend? blend = null,
+        bool drafted = false)
     {
         ArgumentOutOfRangeException.ThrowIfZero(tokens.Length);
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)logitRows, (uint)tokens.Length);
-        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows, hiddenSum));
+        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows, hiddenSum, blend, drafted));
         _tokens.AddRange(tokens);
         LogitRows += logitRows;
     }
@@ -51,6 +58,9 @@ public sealed class ForwardBatch
     /// <param name="Blocks">The sequence's block table.</param>
     /// <param name="LogitRows">How many of its last tokens ask for logits.</param>
     /// <param name="HiddenSum">Takes the sum of final hidden states; null = nobody asks.</param>
+    /// <param name="Blend">How an ensemble averages its rows; null = by its own weights.</param>
+    /// <param name="Drafted">Whether the first blocks are done.</param>
     public readonly record struct Chunk(
-        int Start, int Length, int Position, List<int> Blocks, int LogitRows, double[]? HiddenSum = null);
+        int Start, int Length, int Position, List<int> Blocks, int LogitRows, double[]? HiddenSum = null, Blend? Blend = null,
+        bool Drafted = false);
 }

@@ -8,4 +8,11 @@ namespace Serving.Inference;
 /// <param name="FirstTokenSeconds">From submission until the first token; null when there was none.</param>
 /// <param name="TotalSeconds">From submission until the terminal event.</param>
 public readonly record struct GenerationUsage(
-    int PromptTokens, int CachedTokens, int GeneratedTokens, double QueueSeconds, double? FirstTokenSeconds, double TotalSeconds);
+    int PromptTokens, int CachedTokens, int GeneratedTokens, double QueueSeconds, double? FirstTokenSeconds, double TotalSeconds)
+{
+    /// <summary>Tokens that were guessed ahead and verified.</summary>
+    public int DraftedTokens { get; init; }
+
+    /// <summary>Guesses that were right: tokens that came without a step of their own.</summary>
+    public int AcceptedTokens { get; init; }
+}

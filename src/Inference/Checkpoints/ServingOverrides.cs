@@ -41,8 +41,8 @@ internal sealed record ServingOverrides
         using JsonDocument document = JsonFile.Read(path);
         foreach (JsonProperty property in document.RootElement.EnumerateObject())
         {
-            if (!Keys.Contains(property.Name))
-                throw new CheckpointException(path, $"key '{property.Name}'", $"one of {string.Join(", ", Keys)}", "another");
+            if (!Keys.Contains(property.Name) && !GrownFamily.Keys.Contains(property.Name))
+                throw new CheckpointException(path, $"key '{property.Name}'", $"one of {string.Join(", ", Keys.Concat(GrownFamily.Keys))}", "another");
         }
 
         var keys = new ConfigKeys(path, document.RootElement);

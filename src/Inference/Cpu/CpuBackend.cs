@@ -10,7 +10,7 @@ namespace Serving.Inference.Cpu;
 /// </summary>
 /// <remarks>One thread at a time calls <see cref="Forward"/>. Backends share the process's threads and take turns, a whole
 /// forward pass each.</remarks>
-public sealed unsafe class CpuBackend : IBackend
+public sealed unsafe partial class CpuBackend : IBackend
 {
     private const int DefaultSequences = 8;
     private const int NormRowsPerItem = 4;
@@ -51,6 +51,24 @@ public sealed unsafe class CpuBackend : IBackend
     public CpuBackend(CpuModel model, CpuOptions? options = null)
         : this(model, options, isOwner: false)
     {
+    }
+
+    /// <summary>A backend of a grown model that can draft with an earlier stage of it.</summary>
+    /// <param name="model">The weights; held like <paramref name="stage"/>.</param>
+    /// <param name="stage">A stage with fewer blocks, all of which are the model's first.</param>
+    /// <param name="options">Threads and K/V memory; null = defaults.</param>
+    /// <exception cref="ArgumentException">The stage is no shallower, or of another shape.</exception>
+    public CpuBackend(CpuModel model, CpuModel stage, CpuOptions? options = null)
+        : this(model, options, isOwner: false)
+    {
+        ArgumentNullException.ThrowIfNull(stage);
+        PackedModel first = stage.Packed;
+        if (first.Blocks.Length >= _model.Blocks.Length || first.Width != _model.Width || first.VocabularySize != _model.VocabularySize)
+        {
+            Dispose();
+            throw new ArgumentException("A stage must have fewer blocks than the model, and its width and vocabulary.", nameof(stage));
+        }
+        _exit = new EarlyExit(stage, _kv.Blocks, _work.Stride);
     }
 
     private CpuBackend(CpuModel model, CpuOptions? options, bool isOwner)
@@ -95,11 +113,9 @@ public sealed unsafe class CpuBackend : IBackend
         lock (_pool.Gate)
         {
             _work.Ensure(rows);
-            (_batch, _rows) = (batch, rows);
-            Embed(batch);
-            for (_layer = 0; _layer < _model.Blocks.Length; _layer++)
+            for (_layer = Begin(batch); _layer < _model.Blocks.Length; _layer++)
                 RunBlock(_model.Blocks[_layer]);
-            Finish(logits);
+            Finish(logits, _model.FinalNorm, _model.Head);
         }
     }
 
@@ -110,6 +126,7 @@ public sealed unsafe class CpuBackend : IBackend
             return;
         _disposed = true;
         _weights.Release();
+        _exit?.Dispose();
         _kv.Dispose();
         _work.Dispose();
         _product.Dispose();
@@ -156,17 +173,20 @@ public sealed unsafe class CpuBackend : IBackend
 
     private void Embed(ForwardBatch batch)
     {
-        ReadOnlySpan<ForwardBatch.Chunk> chunks = batch.Chunks;
+        Place(batch);
         int repeat = _model.Width / _model.Table.Dimensions;
+        for (int row = 0; row < batch.Tokens.Length; row++)
+            Repeat(_model.Table.Row(batch.Tokens[row]), repeat, new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride));
+    }
+
+    // Which chunk each row belongs to, and where it stands in its sequence.
+    private void Place(ForwardBatch batch)
+    {
+        ReadOnlySpan<ForwardBatch.Chunk> chunks = batch.Chunks;
         for (int index = 0; index < chunks.Length; index++)
         {
             for (int i = 0; i < chunks[index].Length; i++)
-            {
-                int row = chunks[index].Start + i;
-                (_work.ChunkOf[row], _work.Positions[row]) = (index, chunks[index].Position + i);
-                var target = new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride);
-                Repeat(_model.Table.Row(batch.Tokens[row]), repeat, target);
-            }
+                (_work.ChunkOf[chunks[index].Start + i], _work.Positions[chunks[index].Start + i]) = (index, chunks[index].Position + i);
         }
     }
 
@@ -267,44 +287,44 @@ public sealed unsafe class CpuBackend : IBackend
     private static int AskedRows(in ForwardBatch.Chunk chunk) => chunk.HiddenSum is null ? chunk.LogitRows : chunk.Length;
 
     // The asked rows stand in front, chunk after chunk; those that want logits go to the head together.
-    private void Finish(Span<float> logits)
+    private void Finish(Span<float> logits, PackedNorm? norm, PackedMatrix head)
     {
         int row = 0, target = 0;
         foreach (ref readonly ForwardBatch.Chunk chunk in _batch.Chunks)
         {
             int end = row + AskedRows(chunk);
             if (chunk.HiddenSum is { } sum)
-                SumHidden(sum, chunk.Position == 0, row, end, NormedRow(target));
+                SumHidden(sum, chunk.Position == 0, row, end, NormedRow(target), norm);
             for (row = end - chunk.LogitRows; row < end; row++, target++)
-                FinalHidden(row, NormedRow(target));
+                FinalHidden(row, NormedRow(target), norm);
         }
 
         if (target == 0)
             return;
         fixed (float* y = logits)
-            _product.Run(_work.Normed, _work.Stride, target, _model.Head, y, _model.VocabularySize, Epilogue.Store);
+            _product.Run(_work.Normed, _work.Stride, target, head, y, _model.VocabularySize, Epilogue.Store);
     }
 
     private float* NormedRow(int row) => _work.Normed + ((long)row * _work.Stride);
 
     // One addition after the other in the order of positions, so that the sum is the same bits for any chunking.
-    private void SumHidden(double[] sum, bool isFirst, int row, int end, float* scratch)
+    private void SumHidden(double[] sum, bool isFirst, int row, int end, float* scratch, PackedNorm? norm)
     {
         if (isFirst)
             Array.Clear(sum);
         for (; row < end; row++)
         {
-            ReadOnlySpan<float> hidden = FinalHidden(row, scratch);
+            ReadOnlySpan<float> hidden = FinalHidden(row, scratch, norm);
             for (int i = 0; i < hidden.Length; i++)
                 sum[i] += hidden[i];
         }
     }
 
     // What the head reads of a row.
-    private ReadOnlySpan<float> FinalHidden(int row, float* to)
+    private ReadOnlySpan<float> FinalHidden(int row, float* to, PackedNorm? finalNorm)
     {
         float* from = _work.Residual + ((long)row * _work.Stride);
-        if (_model.FinalNorm is { } norm)
+        if (finalNorm is { } norm)
             norm.Apply(_kernels, from, to);
         else
             new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));

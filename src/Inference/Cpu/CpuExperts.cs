@@ -46,11 +46,13 @@ public sealed class CpuExperts : IDisposable
     public IEnumerable<WeightPiece> Pieces => _models.SelectMany(model => model.Pieces).Distinct();
 
     /// <summary>A backend on these weights, with K/V of its own; the caller disposes it.</summary>
+    /// <param name="options">Threads and K/V memory; null = defaults.</param>
+    /// <param name="stage">An earlier stage of a single grown expert, to draft with; null = it does not.</param>
     /// <exception cref="ObjectDisposedException">Nobody holds the weights any more.</exception>
-    public IBackend NewBackend(CpuOptions? options = null)
+    public IBackend NewBackend(CpuOptions? options = null, CpuModel? stage = null)
     {
         if (_models.Count == 1)
-            return new CpuBackend(_models[0], options);
+            return stage is null ? new CpuBackend(_models[0], options) : new CpuBackend(_models[0], stage, options);
         var members = new List<EnsembleMember>();
         try
         {

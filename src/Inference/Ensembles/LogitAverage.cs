@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using Serving.Inference.Sampling;
 
 namespace Serving.Inference.Ensembles;
 
@@ -8,6 +7,9 @@ namespace Serving.Inference.Ensembles;
 /// the result does not depend on other rows; members that agree give the first one's bits.</summary>
 internal static class LogitAverage
 {
+    // Far above the smallest normal float, so that no term that counts has vanished.
+    private const float SmallestMean = 1e-28f;
+
     /// <summary>Whether no value is NaN or infinite.</summary>
     public static bool IsFinite(ReadOnlySpan<float> values)
     {
@@ -35,67 +37,70 @@ internal static class LogitAverage
             sum[i] += (other[i] - first[i]) * weight;
     }
 
-    /// <summary>The logarithm of a row's sum of exponentials.</summary>
-    /// <param name="logits">Finite.</param>
-    /// <param name="exponentials">[logits] for scratch.</param>
-    /// <param name="blockSums">[logits / <see cref="LogitMath.BlockLogits"/>, rounded up] for scratch.</param>
-    public static double LogSum(ReadOnlySpan<float> logits, Span<float> exponentials, Span<double> blockSums)
-    {
-        float max = LogitMath.Max(logits);
-        return max + Math.Log(LogitMath.Weigh(logits, max, 1, exponentials, blockSums));
-    }
-
-    /// <summary>The logarithm of the weighted mean of the members' probabilities, plus the first member's log-sum. Where all
-    /// members agree that is the first one's logit, taken as it is: weights that were rounded need not sum to 1.</summary>
-    /// <param name="logits">Of each member.</param>
+    /// <summary>A row of each expert, as distributions to be averaged.</summary>
+    /// <param name="logits">Of each expert.</param>
     /// <param name="start">Where the row starts in each.</param>
-    /// <param name="logSums">Of each member's row.</param>
-    /// <param name="weights">Of each member; they sum to 1.</param>
+    /// <param name="logSums">The logarithm of the sum of exponentials of each expert's row.</param>
+    /// <param name="weights">Of each expert; they sum to 1.</param>
+    internal readonly ref struct Rows(float[][] logits, int start, ReadOnlySpan<double> logSums, ReadOnlySpan<double> weights)
+    {
+        public readonly float[][] Logits = logits;
+        public readonly int Start = start;
+        public readonly ReadOnlySpan<double> LogSums = logSums;
+        public readonly ReadOnlySpan<double> Weights = weights;
+    }
+
+    /// <summary>The logarithm of the weighted mean of the experts' probabilities, plus the first expert's log-sum. Where all
+    /// agree that is the first one's logit, taken as it is: weights that were rounded need not sum to 1.</summary>
+    /// <param name="rows">The experts' rows.</param>
+    /// <param name="exponentials">Of each expert: e to the logit less the row's largest.</param>
+    /// <param name="shares">Of each expert: its weight, divided by the sum of its exponentials.</param>
     /// <param name="row">[vocabulary]: the result.</param>
-    public static void LogMean(
-        float[][] logits, int start, ReadOnlySpan<double> logSums, ReadOnlySpan<double> weights, Span<float> row)
+    public static void LogMean(in Rows rows, float[][] exponentials, ReadOnlySpan<float> shares, Span<float> row)
     {
+        Vector256<float> shift = Vector256.Create((float)rows.LogSums[0]), smallest = Vector256.Create(SmallestMean);
+        bool sameSums = rows.LogSums.Count(rows.LogSums[0]) == rows.LogSums.Length;
         int i = 0;
-        for (; i <= row.Length - Vector256<double>.Count; i += Vector256<double>.Count)
-            Narrow(LogMean(logits, start + i, logSums, weights)).CopyTo(row[i..]);
-        for (; i < row.Length; i++)
-            row[i] = LogMeanOfOne(logits, start + i, logSums, weights);
-    }
-
-    private static Vector256<double> LogMean(float[][] logits, int at, ReadOnlySpan<double> logSums, ReadOnlySpan<double> weights)
-    {
-        Vector256<double> first = Widen(logits[0], at);
-        Vector256<double> max = first - Vector256.Create(logSums[0]), min = max;
-        for (int member = 1; member < weights.Length; member++)
+        for (; i <= row.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
-            Vector256<double> value = Widen(logits[member], at) - Vector256.Create(logSums[member]);
-            (max, min) = (Vector256.Max(max, value), Vector256.Min(min, value));
+            Vector256<float> mean = Vector256<float>.Zero, first = Vector256.Create(rows.Logits[0], rows.Start + i);
+            Vector256<float> same = sameSums ? Vector256<float>.AllBitsSet : Vector256<float>.Zero;
+            for (int expert = 0; expert < rows.Weights.Length; expert++)
+            {
+                mean += Vector256.Create(exponentials[expert], i) * shares[expert];
+                same &= Vector256.Equals(first, Vector256.Create(rows.Logits[expert], rows.Start + i));
+            }
+            if (Vector256.LessThanAny(mean, smallest))
+                LogMeanOfFew(rows, i, row.Slice(i, Vector256<float>.Count));
+            else
+                Vector256.ConditionalSelect(same, first, Vector256.Log(mean) + shift).CopyTo(row[i..]);
         }
-        Vector256<double> sum = Vector256<double>.Zero;
-        for (int member = 0; member < weights.Length; member++)
-            sum += Vector256.Exp(Widen(logits[member], at) - Vector256.Create(logSums[member]) - max) * weights[member];
-        return Vector256.ConditionalSelect(Vector256.Equals(max, min), first, max + Vector256.Log(sum) + Vector256.Create(logSums[0]));
+        LogMeanOfFew(rows, i, row[i..]);
     }
 
-    private static float LogMeanOfOne(float[][] logits, int at, ReadOnlySpan<double> logSums, ReadOnlySpan<double> weights)
+    // In double precision, for probabilities that no float holds, and for the few at the end.
+    private static void LogMeanOfFew(in Rows rows, int from, Span<float> row)
     {
-        double max = logits[0][at] - logSums[0], min = max;
-        for (int member = 1; member < weights.Length; member++)
+        for (int i = 0; i < row.Length; i++)
         {
-            double value = logits[member][at] - logSums[member];
-            (max, min) = (Math.Max(max, value), Math.Min(min, value));
+            int at = rows.Start + from + i;
+            double max = rows.Logits[0][at] - rows.LogSums[0], min = max;
+            for (int expert = 1; expert < rows.Weights.Length; expert++)
+            {
+                double value = rows.Logits[expert][at] - rows.LogSums[expert];
+                (max, min) = (Math.Max(max, value), Math.Min(min, value));
+            }
+            double sum = 0;
+            for (int expert = 0; expert < rows.Weights.Length; expert++)
+                sum += Math.Exp(rows.Logits[expert][at] - rows.LogSums[expert] - max) * rows.Weights[expert];
+            row[i] = max == min ? rows.Logits[0][at] : (float)(max + Math.Log(sum) + rows.LogSums[0]);
         }
-        double sum = 0;
-        for (int member = 0; member < weights.Length; member++)
-            sum += Math.Exp(logits[member][at] - logSums[member] - max) * weights[member];
-        return max == min ? logits[0][at] : (float)(max + Math.Log(sum) + logSums[0]);
     }
 
-    private static Vector256<double> Widen(float[] values, int at)
+    /// <summary>Four values of a row, in double precision.</summary>
+    public static Vector256<double> Widen(float[] values, int at)
     {
         (Vector128<double> lower, Vector128<double> upper) = Vector128.Widen(Vector128.Create(values, at));
         return Vector256.Create(lower, upper);
     }
-
-    private static Vector128<float> Narrow(Vector256<double> values) => Vector128.Narrow(values.GetLower(), values.GetUpper());
 }

@@ -1,4 +1,6 @@
+using Serving.Inference.Ensembles;
 using Serving.Inference.Sampling;
+using Serving.Inference.Speculation;
 
 namespace Serving.Inference.Scheduling;
 
@@ -7,9 +9,11 @@ namespace Serving.Inference.Scheduling;
 internal sealed class EngineLoop
 {
     private readonly IBackend _backend;
+    private readonly LogitEnsemble? _ensemble; // the backend, if it is one
     private readonly EngineOptions _options;
     private readonly Scheduler _scheduler;
     private readonly Sampler _sampler;
+    private readonly Speculator? _speculator;
     private readonly LogSoftmax _logSoftmax;
     private readonly LogitAdjuster _adjuster;
     private readonly ForwardBatch _batch = new();
@@ -19,7 +23,7 @@ internal sealed class EngineLoop
     /// <summary>A loop over a backend's empty blocks.</summary>
     public EngineLoop(IBackend backend, EngineOptions options)
     {
-        _backend = backend;
+        (_backend, _ensemble) = (backend, backend as LogitEnsemble);
         _options = options;
         _vocabulary = backend.Shape.VocabularySize;
         _scheduler = new Scheduler(options, backend.Kv);
@@ -28,6 +32,8 @@ internal sealed class EngineLoop
         _adjuster = new LogitAdjuster(_vocabulary, options.EndOfTextIds);
         _logits = GC.AllocateUninitializedArray<float>(checked(options.LogitRows * _vocabulary));
         ContextTokens = ContextOf(backend);
+        if (options.Speculation is { } speculation)
+            _speculator = new Speculator(speculation, _scheduler, backend, _sampler, options.LogitRows, ContextTokens);
     }
 
     /// <summary>The longest sequence: the model's context, or less if all K/V blocks hold less.</summary>
@@ -54,6 +60,18 @@ internal sealed class EngineLoop
     /// <summary>Tokens generated.</summary>
     public long GeneratedTokens { get; private set; }
 
+    /// <summary>Tokens that were guessed ahead and verified.</summary>
+    public long DraftedTokens { get; private set; }
+
+    /// <summary>Guesses that were right.</summary>
+    public long AcceptedTokens { get; private set; }
+
+    /// <summary>Tokens whose experts were asked what they thought of it.</summary>
+    public long AttributedTokens { get; private set; }
+
+    /// <summary>The sum of the experts' disagreement on these, in nats.</summary>
+    public double Disagreement { get; private set; }
+
     /// <summary>The longest sequence that a backend can hold: its context, or less if all its K/V blocks hold less.</summary>
     public static int ContextOf(IBackend backend) =>
         (int)Math.Min(backend.Shape.ContextTokens, (long)backend.Kv.Blocks * backend.Kv.BlockTokens);
@@ -78,6 +96,8 @@ internal sealed class EngineLoop
     /// <summary>Chooses what the next pass computes; <see cref="HasWork"/> must hold.</summary>
     public void Plan()
     {
+        Guess();
+        if (!HasWork) return;
         _scheduler.Fill(_batch);
         if (_scheduler.Scheduled.IsEmpty)
             throw new InvalidOperationException("The scheduler has work but chose none: a sequence fits no budget.");
@@ -103,6 +123,18 @@ internal sealed class EngineLoop
         Distribute(logits);
     }
 
+    private void Guess()
+    {
+        try
+        {
+            _speculator?.Draft();
+        }
+        catch (Exception fault)
+        {
+            foreach (Sequence sequence in _speculator!.Sequences) Abort((Generation)sequence, FinishReason.Error, fault);
+        }
+    }
+
     private void NoteStarts()
     {
         foreach (ScheduledChunk chunk in _scheduler.Scheduled)
@@ -116,37 +148,62 @@ internal sealed class EngineLoop
 
     private void Distribute(ReadOnlySpan<float> logits)
     {
+        int row = 0;
         foreach (ScheduledChunk chunk in _scheduler.Scheduled)
         {
             Generation generation = (Generation)chunk.Sequence;
             int length = chunk.LogitRows * _vocabulary;
             try
             {
-                _scheduler.Commit(chunk);
                 ComputedTokens += chunk.Length;
-                Advance(generation, logits[..length]);
+                if (chunk.IsDraft) Verify(generation, logits[..length], row);
+                else
+                {
+                    _scheduler.Commit(generation, chunk.Length);
+                    Advance(generation, logits[..length], row);
+                }
             }
             catch (Exception fault)
             {
                 Abort(generation, FinishReason.Error, fault);
             }
             logits = logits[length..];
+            row += chunk.LogitRows;
         }
     }
 
     /// <summary>Uses a chunk's rows: those of unscored prompt positions, and the one that the next token comes from.</summary>
-    private void Advance(Generation generation, ReadOnlySpan<float> rows)
+    private void Advance(Generation generation, ReadOnlySpan<float> rows, int index)
     {
         int position = generation.Computed - (rows.Length / _vocabulary);
-        for (; rows.Length > 0; rows = rows[_vocabulary..], position++)
+        for (; rows.Length > 0; rows = rows[_vocabulary..], position++, index++)
         {
+            if (_backend.FaultOf(index) is { } fault) throw fault;
             ReadOnlySpan<float> row = rows[.._vocabulary];
             if (position < generation.PromptTokens - 1) Score(generation, row, position);
-            else Generate(generation, row);
+            else Generate(generation, row, index);
         }
         if (generation.Request.MaxTokens > 0 || generation.Computed < generation.Target) return;
         if (generation.HiddenSum is not null) generation.SendMean();
         Finish(generation, FinishReason.Length);
+    }
+
+    /// <summary>Picks from the row of the last token, and from those of the guesses as long as they were right.</summary>
+    private void Verify(Generation generation, ReadOnlySpan<float> rows, int index)
+    {
+        int guesses = (rows.Length / _vocabulary) - 1, accepted = 0;
+        DraftedTokens += guesses;
+        while (true)
+        {
+            _scheduler.Commit(generation, 1);
+            if (_backend.FaultOf(index + accepted) is { } fault) throw fault;
+            Generate(generation, rows.Slice(accepted * _vocabulary, _vocabulary), index + accepted);
+            bool isOver = generation.State == SequenceState.Finished || accepted == guesses;
+            if (isOver || generation.Tokens[^1] != generation.Draft[accepted]) break;
+            accepted++;
+        }
+        AcceptedTokens += accepted;
+        generation.Guesses = (generation.Guesses.Drafted + guesses, generation.Guesses.Accepted + accepted);
     }
 
     private void Score(Generation generation, ReadOnlySpan<float> row, int position)
@@ -156,7 +213,7 @@ internal sealed class EngineLoop
         generation.Score(logprob, _logSoftmax.Top(row, generation.Request.PromptLogprobs ?? 0));
     }
 
-    private void Generate(Generation generation, ReadOnlySpan<float> row)
+    private void Generate(Generation generation, ReadOnlySpan<float> row, int index)
     {
         GenerationRequest request = generation.Request;
         ReadOnlySpan<float> adjusted = _adjuster.Adjust(row, request, generation.Tokens);
@@ -168,10 +225,19 @@ internal sealed class EngineLoop
             logprob = _logSoftmax.Of(row[token]);
             top = _logSoftmax.Top(row, alternatives);
         }
+        ExpertAttribution? experts = request.ExpertLogprobs ? Attribute(request, index, token) : null;
         GeneratedTokens++;
-        if (generation.Take(token, EndsText(request, token), logprob, top)) Finish(generation, FinishReason.Stop);
+        if (generation.Take(token, EndsText(request, token), logprob, top, experts)) Finish(generation, FinishReason.Stop);
         else if (generation.GeneratedTokens >= request.MaxTokens || generation.Tokens.Length >= ContextTokens)
             Finish(generation, FinishReason.Length);
+    }
+
+    private ExpertAttribution? Attribute(GenerationRequest request, int row, int token)
+    {
+        if (_ensemble?.Attribute(row, token, request.Blend) is not { } attribution) return null;
+        AttributedTokens++;
+        Disagreement += attribution.Disagreement;
+        return attribution;
     }
 
     private bool EndsText(GenerationRequest request, int token) =>

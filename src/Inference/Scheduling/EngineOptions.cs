@@ -1,3 +1,5 @@
+using Serving.Inference.Speculation;
+
 namespace Serving.Inference.Scheduling;
 
 /// <summary>The engine's budgets. Copied once, at construction.</summary>
@@ -23,6 +25,12 @@ public sealed record EngineOptions
     /// <summary>Whether prompts with a common beginning share its K/V. Changes speed, never a result. Default true.</summary>
     public bool ReusePrefixes { get; init; } = true;
 
+    /// <summary>How tokens are guessed ahead; null = they are not. Changes speed, never a result.</summary>
+    public SpeculationOptions? Speculation { get; init; }
+
+    /// <summary>Whether guesses have been through a backend's first blocks.</summary>
+    internal bool DraftsByDepth => Speculation?.Source == DraftSource.Depth;
+
     /// <summary>Tokens that end a text. Default none.</summary>
     public IReadOnlyList<int> EndOfTextIds { get; init; } = [];
 
@@ -35,6 +43,8 @@ public sealed record EngineOptions
         AtLeastOne(MaxRunning, nameof(MaxRunning));
         AtLeastOne(MaxWaitingRequests, nameof(MaxWaitingRequests));
         AtLeastOne(MaxWaitingTokens, nameof(MaxWaitingTokens));
+        if (Speculation is { Tokens: < 1 or > SpeculationOptions.MostTokens } speculation)
+            problems.Add($"Speculation.Tokens must be 1 to {SpeculationOptions.MostTokens}, but is {speculation.Tokens}.");
         return problems;
 
         void AtLeastOne(long value, string name)

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Serving.Glyphs.Tokens;
+using Serving.Inference.Ensembles;
 using Serving.Inference.Sampling;
 
 namespace Serving.Inference.Scheduling;
@@ -64,12 +65,13 @@ internal sealed class Generation : Sequence
     /// <param name="endsText">Whether it is an end-of-text or stop token, which has no text.</param>
     /// <param name="logprob">Its log-probability, if asked for.</param>
     /// <param name="top">The likeliest tokens, if asked for.</param>
-    public bool Take(int token, bool endsText, float? logprob, TokenLogprob[]? top)
+    /// <param name="experts">What an ensemble's experts thought of it, if asked for.</param>
+    public bool Take(int token, bool endsText, float? logprob, TokenLogprob[]? top, ExpertAttribution? experts)
     {
         Append(token);
         _firstToken ??= _time.GetTimestamp();
         string text = endsText ? "" : Admit(_decoder.Push(token));
-        _events.Writer.TryWrite(new TokenGenerated(token, text, logprob, top));
+        _events.Writer.TryWrite(new TokenGenerated(token, text, logprob, top) { Experts = experts });
         return endsText || _stops.Matched;
     }
 
@@ -104,7 +106,11 @@ internal sealed class Generation : Sequence
     {
         long now = _time.GetTimestamp();
         return new GenerationUsage(PromptTokens, CachedTokens ?? 0, GeneratedTokens,
-            Seconds(_started ?? now), _firstToken is { } first ? Seconds(first) : null, Seconds(now));
+            Seconds(_started ?? now), _firstToken is { } first ? Seconds(first) : null, Seconds(now))
+        {
+            DraftedTokens = Guesses.Drafted,
+            AcceptedTokens = Guesses.Accepted,
+        };
     }
 
     private double Seconds(long timestamp) => _time.GetElapsedTime(_submitted, timestamp).TotalSeconds;

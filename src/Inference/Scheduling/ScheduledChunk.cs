@@ -4,4 +4,5 @@ namespace Serving.Inference.Scheduling;
 /// <param name="Sequence">Whose.</param>
 /// <param name="Length">Tokens to compute, from <see cref="Sequence.Computed"/> on.</param>
 /// <param name="LogitRows">How many of the last of these yield logits.</param>
-internal readonly record struct ScheduledChunk(Sequence Sequence, int Length, int LogitRows);
+/// <param name="IsDraft">Whether all but the first are guesses.</param>
+internal readonly record struct ScheduledChunk(Sequence Sequence, int Length, int LogitRows, bool IsDraft = false);

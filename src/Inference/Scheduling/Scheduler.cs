@@ -20,6 +20,7 @@ internal sealed class Scheduler
     private readonly FairOrder _order = new();
     private readonly LinkedList<Sequence> _running = [];
     private readonly List<ScheduledChunk> _scheduled = [];
+    private readonly List<int> _guessed = [];
     private int _tokensLeft;
     private int _rowsLeft;
 
@@ -81,11 +82,27 @@ internal sealed class Scheduler
         AdmitWaiting(batch);
     }
 
-    /// <summary>Records that a chunk's K/V was computed, and makes its full blocks known to later prompts.</summary>
-    public void Commit(in ScheduledChunk chunk)
+    /// <summary>Adds the running sequences whose next token comes from their last one.</summary>
+    public void CollectGenerating(List<Sequence> sequences)
     {
-        Sequence sequence = chunk.Sequence;
-        sequence.Computed += chunk.Length;
+        for (LinkedListNode<Sequence>? node = _running.First; node is not null; node = node.Next)
+            if (node.Value.Target - node.Value.Computed == 1) sequences.Add(node.Value);
+    }
+
+    /// <summary>Makes room for tokens behind a running sequence's last, if that is at nobody's expense.</summary>
+    /// <returns>How many have room: all or none.</returns>
+    public int Reserve(Sequence sequence, int tokens)
+    {
+        if (tokens <= 0) return 0;
+        int missing = BlocksFor(sequence.Target + tokens) - sequence.Blocks.Count;
+        bool isFree = missing <= 0 || (missing + _running.Count <= _pool.Available && _pool.TryExtend(sequence.Blocks, missing));
+        return isFree ? tokens : 0;
+    }
+
+    /// <summary>Records that K/V of a sequence's next tokens was computed, and makes its full blocks known to later prompts.</summary>
+    public void Commit(Sequence sequence, int tokensComputed)
+    {
+        sequence.Computed += tokensComputed;
         while ((sequence.RegisteredBlocks + 1) * _blockTokens <= sequence.Computed)
         {
             int index = sequence.RegisteredBlocks++;
@@ -128,8 +145,30 @@ internal sealed class Scheduler
             if (_tokensLeft == 0 || _rowsLeft == 0) return;
             if (node.Value.Target - node.Value.Computed != 1) continue;
             if (!EnsureBlocks(node.Value)) return; // it was the youngest and is waiting now
-            Schedule(batch, node.Value);
+            if (HasRoomForDraft(node.Value)) ScheduleDraft(batch, node.Value);
+            else Schedule(batch, node.Value);
         }
+    }
+
+    private bool HasRoomForDraft(Sequence sequence)
+    {
+        int guesses = sequence.Draft.Count;
+        return guesses > 0 && guesses < _tokensLeft && guesses < _rowsLeft
+            && BlocksFor(sequence.Target + guesses) <= sequence.Blocks.Count;
+    }
+
+    /// <summary>The last token and the guesses behind it, a row of logits for each.</summary>
+    private void ScheduleDraft(ForwardBatch batch, Sequence sequence)
+    {
+        _guessed.Clear();
+        _guessed.Add(sequence.Tokens[^1]);
+        _guessed.AddRange(sequence.Draft);
+        int length = _guessed.Count;
+        batch.Add(CollectionsMarshal.AsSpan(_guessed), sequence.Computed, sequence.Blocks, length,
+            hiddenSum: null, sequence.Request.Blend, _options.DraftsByDepth);
+        _scheduled.Add(new ScheduledChunk(sequence, length, length, IsDraft: true));
+        _tokensLeft -= length;
+        _rowsLeft -= length;
     }
 
     private void SchedulePrompts(ForwardBatch batch)
@@ -194,7 +233,8 @@ internal sealed class Scheduler
         length = end - sequence.Computed;
         if (length == 0) return;
         int rows = Math.Max(end - firstRow, 0);
-        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows, sequence.HiddenSum);
+        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows, sequence.HiddenSum,
+            sequence.Request.Blend);
         _scheduled.Add(new ScheduledChunk(sequence, length, rows));
         _tokensLeft -= length;
         _rowsLeft -= rows;
@@ -224,6 +264,7 @@ internal sealed class Scheduler
     {
         _running.Remove(sequence.Node);
         _pool.Release(sequence.Blocks);
+        sequence.Draft.Clear();
         sequence.Computed = 0;
     }
 

@@ -67,6 +67,15 @@ internal class Sequence
     /// <summary>The pool's link of the last registered block; means nothing unless running.</summary>
     public ulong Link { get; set; }
 
+    /// <summary>Tokens guessed ahead for the next step, behind the last token.</summary>
+    public List<int> Draft { get; } = [];
+
+    /// <summary>How many tokens may be guessed now.</summary>
+    public int DraftRoom { get; set; }
+
+    /// <summary>Tokens guessed so far, and how many of them were right.</summary>
+    public (int Drafted, int Accepted) Guesses { get; set; }
+
     /// <summary>Where it is in its life.</summary>
     public SequenceState State { get; set; }
 

@@ -1,4 +1,5 @@
 using Serving.Inference;
+using Serving.Server.Ensembles;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 
@@ -12,7 +13,7 @@ internal sealed class CompletionAnswer(HttpContext http, CompletionPlan plan, Se
     private readonly ChoiceCollector[] _choices = [.. plan.Choices.Select(_ => new ChoiceCollector())];
 
     protected override Func<GenerationEvent, CompletionChoice> Follow(CompletionPlan.Choice choice) =>
-        new ChoiceProgress(choice, Plan.Model.Tokenizer).Step;
+        new ChoiceProgress(choice, Plan.Model.Tokenizer, Plan.Model.Ensemble).Step;
 
     protected override void Send(CompletionChoice piece, EventStream events) =>
         events.Data(Completion([piece], usage: null), ServerJson.Contracts.Completion);
@@ -41,6 +42,7 @@ internal sealed class CompletionAnswer(HttpContext http, CompletionPlan plan, Se
         Created = Created,
         Model = Plan.Model.Id,
         SystemFingerprint = Plan.Model.Fingerprint,
+        Ensemble = EnsembleWeights.Of(Plan.Model.Ensemble),
         Choices = choices,
         Usage = usage,
     };

@@ -25,6 +25,6 @@ internal sealed record CompletionRequest : GenerationFields
     [Description("Not supported.")]
     public string? Suffix { get; set; }
 
-    [Description("Not supported.")]
+    [Description("Of an ensemble: report what each expert thought of every generated token. Default false.")]
     public bool? ExpertLogprobs { get; set; }
 }

@@ -67,6 +67,7 @@ internal sealed class CompletionValidator
         return _generation.Template(request, caller, maxTokens, logprobs ?? (needsScores ? 0 : null)) with
         {
             PromptLogprobs = request.Echo is true ? logprobs : null,
+            ExpertLogprobs = request.ExpertLogprobs ?? false,
         };
     }
 
@@ -133,7 +134,7 @@ internal sealed class CompletionValidator
     {
         _problems.Unsupported(!string.IsNullOrEmpty(request.Suffix), "suffix",
             "'suffix' is not supported: these models only continue text. Leave it out.");
-        _problems.Unsupported(request.ExpertLogprobs is true, "expert_logprobs",
-            "'expert_logprobs' is not supported yet. Leave it out.");
+        _problems.Unsupported(request.ExpertLogprobs is true && _model.Ensemble is null, "expert_logprobs",
+            $"'expert_logprobs' needs an ensemble: '{_model.Id}' is a single model. Name a sum such as a+b, or leave it out.");
     }
 }

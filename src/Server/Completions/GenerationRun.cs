@@ -17,6 +17,8 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
     private Task _generating = Task.CompletedTask;
     private int _completionTokens;
     private int _cachedTokens;
+    private int _draftedTokens;
+    private int _acceptedTokens;
 
     private GenerationRun(CompletionPlan plan, FollowChoice follow, CancellationToken cancellationToken)
     {
@@ -37,7 +39,12 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
     /// <summary>Whole once <see cref="Pieces"/> has ended.</summary>
     public CompletionUsage Usage => new(
         _plan.PromptTokens, CompletionTokens, _plan.PromptTokens + CompletionTokens,
-        new PromptTokensDetails(Volatile.Read(ref _cachedTokens)));
+        new PromptTokensDetails(Volatile.Read(ref _cachedTokens)))
+    {
+        CompletionTokensDetails = Volatile.Read(ref _draftedTokens) is > 0 and int drafted
+            ? new(Volatile.Read(ref _acceptedTokens), drafted - Volatile.Read(ref _acceptedTokens))
+            : null,
+    };
 
     /// <summary>The mean log-probability of a choice's generated tokens, where log-probabilities were asked of the engine.
     /// Whole once <see cref="Pieces"/> has ended.</summary>
@@ -111,7 +118,11 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
             Interlocked.Increment(ref _completionTokens);
             _scores[choice.Index].Add(token.Logprob ?? 0);
         }
-        else if (step is GenerationFinished end && IsFirstOfPrompt(choice))
+        if (step is not GenerationFinished end)
+            return;
+        Interlocked.Add(ref _draftedTokens, end.Usage.DraftedTokens);
+        Interlocked.Add(ref _acceptedTokens, end.Usage.AcceptedTokens);
+        if (IsFirstOfPrompt(choice))
             Interlocked.Add(ref _cachedTokens, end.Usage.CachedTokens);
     }
 

@@ -33,6 +33,7 @@ internal sealed class GenerationValidator(ServedModel model, ProblemList problem
         IgnoreEndOfText = fields.IgnoreEos ?? false,
         Logprobs = logprobs,
         LogitBias = Biases(fields.LogitBias),
+        Blend = model.Ensemble?.Blend,
     };
 
     /// <summary>The most tokens to generate.</summary>

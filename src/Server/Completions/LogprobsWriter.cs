@@ -1,6 +1,7 @@
 using System.Text;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
+using Serving.Inference.Ensembles;
 
 namespace Serving.Server.Completions;
 
@@ -40,6 +41,13 @@ internal sealed class LogprobsWriter(Tokenizer tokenizer)
         return new CompletionLogprobs(
             [_names.Of(token.TokenId)], [TokenNames.Finite(token.Logprob)], [Top(token.TokenId, token.Logprob, token.TopLogprobs)], [start]);
     }
+
+    /// <summary>What the experts of an ensemble thought of a generated token.</summary>
+    /// <param name="experts">The experts' ids.</param>
+    /// <param name="attribution">Their thoughts, in the same order.</param>
+    public ExpertLogprobs Experts(IReadOnlyList<string> experts, ExpertAttribution attribution) => new(experts,
+        [[.. attribution.Logprobs.Select(logprob => TokenNames.Finite(logprob))]], [[.. attribution.FirstChoices.Select(_names.Of)]],
+        [attribution.Disagreement]);
 
     // Different tokens may have the same text (parts of characters do); the chosen one keeps the plain name.
     private Dictionary<string, float> Top(int chosen, float? logprob, IReadOnlyList<TokenLogprob>? alternatives)

@@ -5,6 +5,7 @@ using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using Serving.Server.Access;
 using Serving.Server.Chat;
+using Serving.Server.Comparisons;
 using Serving.Server.Completions;
 using Serving.Server.Embeddings;
 using Serving.Server.Ensembles;
@@ -59,6 +60,8 @@ internal static class ServerApplication
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
+        services.AddSingleton<PromptComparer>();
+        services.AddSingleton<TextComparer>();
         services.AddSingleton<LoadModel>(provider =>
         {
             CpuOptions cpu = provider.GetRequiredService<IOptions<ServingOptions>>().Value.Cpu;
@@ -88,6 +91,8 @@ internal static class ServerApplication
         v1.MapChat();
         v1.MapEmbeddings();
         v1.MapModels();
+        v1.MapEnsembles();
+        v1.MapCompare();
         app.MapTokens();
         app.MapHealth();
         app.MapOpenApi().AllowAnybody();

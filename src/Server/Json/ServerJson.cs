@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
 using Serving.Server.Chat;
+using Serving.Server.Comparisons;
 using Serving.Server.Completions;
 using Serving.Server.Embeddings;
 using Serving.Server.Ensembles;
@@ -30,6 +31,13 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(DetokenizeAnswer))]
 [JsonSerializable(typeof(TokenizerInfo))]
 [JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(CompareRequest))]
+[JsonSerializable(typeof(GeneratedComparison))]
+[JsonSerializable(typeof(ScoredComparison))]
+[JsonSerializable(typeof(EnsembleDefinition))]
+[JsonSerializable(typeof(EnsembleInfo))]
+[JsonSerializable(typeof(EnsembleList))]
+[JsonSerializable(typeof(EnsembleDeleted))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(Dictionary<string, EnsembleDefinition>))]
 [JsonSerializable(typeof(string))]

@@ -51,6 +51,9 @@ internal sealed record ModelInfo
     [Description("Equal for models that cut text into the same tokens.")]
     public string? TokenizerFingerprint { get; init; }
 
+    [Description("Of a grown model: the numbers of blocks that it answers from, too, as the model id@depth=n; else null.")]
+    public IReadOnlyList<int>? Depths { get; init; }
+
     [Description("The members of an ensemble; null for a model.")]
     public IReadOnlyList<string>? Experts { get; init; }
 }

@@ -33,7 +33,7 @@ internal static class ModelsEndpoints
             [.. catalog.Entries.Select(entry => Describe(entry, catalog)), .. catalog.Ensembles.Select(Describe)]));
 
     private static Ok<ModelInfo> Get(string id, ModelCatalog catalog) =>
-        TypedResults.Ok(catalog.FindEnsemble(id) is { } ensemble ? Describe(ensemble) : Describe(catalog.Find(id), catalog));
+        TypedResults.Ok(catalog.FindEnsemble(id) is { } ensemble ? Describe(ensemble) : Describe(catalog.Find(id), catalog) with { Id = id });
 
     private static ModelInfo Describe(ModelEntry entry, ModelCatalog catalog)
     {
@@ -53,6 +53,7 @@ internal static class ModelsEndpoints
             Memory = model?.Memory is { } plan ? new(plan.WeightBytes, plan.KvBytes, plan.KvTokens, plan.WorkspaceBytes) : null,
             EmbeddingFingerprint = model?.Facts.EmbeddingFingerprint,
             TokenizerFingerprint = model?.Tokenizer.Fingerprint,
+            Depths = model?.Stages is { Count: > 0 } stages ? [.. stages.Keys.Order()] : null,
         };
     }
 

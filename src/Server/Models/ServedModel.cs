@@ -5,6 +5,7 @@ using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using Serving.Server.Chat;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Models;
 
@@ -16,6 +17,7 @@ internal sealed class ServedModel : IAsyncDisposable
     private static readonly string[] UsualEndTokens = ["</s>", "<|endoftext|>"];
 
     private readonly IBackend _backend;
+    private readonly bool _isBorrowed; // another object owns engine and backend
 
     /// <summary>Starts an engine.</summary>
     /// <param name="id">The model's id.</param>
@@ -23,13 +25,28 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="options">The engine's budgets.</param>
     public ServedModel(string id, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
+        : this(id, newBackend(), newBackend, tokenizer, options)
+    {
+    }
+
+    private ServedModel(string id, IBackend backend, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
     {
         (Id, NewBackend, Tokenizer, EndOfTextIds) = (id, newBackend, tokenizer, options.EndOfTextIds);
-        _backend = newBackend();
+        _backend = backend;
         Engine = new Engine(_backend, tokenizer, options);
     }
 
+    private ServedModel(ServedModel owner, string id, Ensemble? ensemble)
+    {
+        (Id, Ensemble, _isBorrowed) = (id, ensemble, true);
+        (_backend, Engine, NewBackend, Tokenizer, EndOfTextIds) =
+            (owner._backend, owner.Engine, owner.NewBackend, owner.Tokenizer, owner.EndOfTextIds);
+    }
+
     public string Id { get; }
+
+    /// <summary>The ensemble that it answers for, with the weights that it answers by; null for a single model.</summary>
+    public Ensemble? Ensemble { get; }
 
     public Tokenizer Tokenizer { get; }
 
@@ -46,6 +63,9 @@ internal sealed class ServedModel : IAsyncDisposable
 
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextTokens => Engine.ContextTokens;
+
+    /// <summary>Models that are earlier stages of this one, by their number of blocks.</summary>
+    public IReadOnlyDictionary<int, string> Stages { get; private init; } = new Dictionary<int, string>();
 
     /// <summary>The control tokens around its texts.</summary>
     public TextMarks Marks { get; init; } = new(null, null, null, null);
@@ -79,6 +99,26 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Whether the engine's loop gives signs of life.</summary>
     public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
 
+    /// <summary>The same engine, answering under the name and by the weights of an ensemble of its members. It lives no longer than
+    /// this object, and disposing it does nothing.</summary>
+    public ServedModel As(Ensemble ensemble, string fingerprint) => View(ensemble.Id, ensemble, fingerprint);
+
+    /// <summary>The same engine, answering under another name. It lives no longer than this object, and disposing it does nothing.
+    /// </summary>
+    public ServedModel Named(string id) => id == Id ? this : View(id, null, Fingerprint);
+
+    private ServedModel View(string id, Ensemble? ensemble, string fingerprint) => new(this, id, ensemble)
+    {
+        Stages = Stages,
+        Table = Table,
+        ChatTemplate = ChatTemplate,
+        ChatTemplateFault = ChatTemplateFault,
+        Marks = Marks,
+        Facts = Facts,
+        TableOrigin = TableOrigin,
+        Fingerprint = fingerprint,
+    };
+
     /// <summary>Reads a model's files and starts its engine.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
     /// <exception cref="TokenizerFormatException">The tokenizer is.</exception>
@@ -95,9 +135,12 @@ internal sealed class ServedModel : IAsyncDisposable
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
         _ = naming.GetAwaiter().GetResult();
         CheckVocabulary(model, tokenizer);
-        return new ServedModel(
-            folder.Id, () => weights.NewBackend(cpu), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+        GrownFamily family = GrownFamily.Read(folder.Path);
+        using CpuModel? stage = LoadStages(root, model, family, cpu);
+        options = options with { EndOfTextIds = EndOfText(model.Config, tokenizer), Speculation = family.Speculation };
+        return new ServedModel(folder.Id, weights.NewBackend(cpu, stage), () => weights.NewBackend(cpu), tokenizer, options)
         {
+            Stages = family.Stages,
             Table = model.Table,
             ChatTemplate = template,
             ChatTemplateFault = templateFault,
@@ -105,15 +148,33 @@ internal sealed class ServedModel : IAsyncDisposable
             Facts = ModelFacts.Of(model, weights),
             Memory = MemoryPlan.Of(model, cpu, options),
             TableOrigin = OriginOf(model.Weights, tokenizer),
-            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
+            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, $"{CpuBackend.Instructions} {cpu.Quantization}"),
         };
     }
 
     /// <summary>Ends the engine, then frees its memory.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_isBorrowed)
+            return;
         await Engine.DisposeAsync();
         _backend.Dispose();
+    }
+
+    // Every declared stage is checked, because its answers are given for this model's; the one that guesses ahead is kept.
+    private static CpuModel? LoadStages(ModelsRoot root, LoadedModel model, GrownFamily family, CpuOptions cpu)
+    {
+        CpuModel? drafting = null;
+        foreach ((int depth, string name) in family.Stages)
+        {
+            ModelFolder folder = root.Models.FirstOrDefault(other => other.Id == name) ?? throw new CheckpointException(
+                Path.Combine(model.Path, "serving.json"), $"stages, '{depth}'", "the name of a model beside this one", $"'{name}'");
+            using LoadedModel stage = LoadedModel.Load(root, folder);
+            GrownFamily.Check(model, stage, depth);
+            if (depth == family.DraftDepth)
+                drafting = new CpuModel(stage.Weights, cpu.Threads, cpu.Quantization);
+        }
+        return drafting;
     }
 
     // A token without a row of the table would be a fault of every request that holds it.

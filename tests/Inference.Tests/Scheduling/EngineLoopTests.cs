@@ -1,5 +1,6 @@
 using Serving.Inference.Sampling;
 using Serving.Inference.Scheduling;
+using Serving.Inference.Speculation;
 
 namespace Serving.Inference.Tests.Scheduling;
 
@@ -26,6 +27,7 @@ public class EngineLoopTests
             MaxRunning = random.Next(1, 9),
             ReusePrefixes = random.Next(3) > 0,
             EndOfTextIds = Ends,
+            Speculation = random.Next(3) == 0 ? null : new SpeculationOptions((DraftSource)random.Next(2), random.Next(1, 7)),
         };
         EngineLoop loop = new(backend, options);
         List<Generation> all = [.. Enumerable.Range(0, 25)
@@ -88,6 +90,36 @@ public class EngineLoopTests
             AssertSame(Run(generation.Request, roomy), Events(generation));
         }
     }
+
+    [Theory]
+    [InlineData(DraftSource.Lookup)]
+    [InlineData(DraftSource.Depth)]
+    public void Compute_TokensGuessedAhead_FewerStepsAndTheSameEvents(DraftSource source)
+    {
+        // Whatever the logits, the bias makes the answer repeat itself, so that both kinds of guesses are right now and then.
+        GenerationRequest request = Requests.Of(5, 6, 7, 8, 5, 6, 7, 8) with
+        {
+            MaxTokens = 40, Logprobs = 2, LogitBias = [new LogitBias(7, 12), new LogitBias(8, 12)], Sampling = new SamplingOptions(0.9f, 1, 0, 0, 3),
+        };
+        EngineLoop plain = Loop(null), guessing = Loop(new SpeculationOptions(source, 4));
+        Generation expected = Create(request, plain), actual = Create(request, guessing);
+        plain.Accept(expected);
+        guessing.Accept(actual);
+        RunToEnd(plain);
+        RunToEnd(guessing);
+        AssertSame(Events(expected), Events(actual));
+        Assert.Equal((0, 40), (plain.DraftedTokens, plain.Steps));
+        Assert.True(guessing.AcceptedTokens > 0 && guessing.AcceptedTokens < guessing.DraftedTokens);
+        Assert.Equal(40 - guessing.AcceptedTokens, guessing.Steps);
+        Assert.Equal(guessing.AcceptedTokens, actual.Guesses.Accepted);
+
+        static EngineLoop Loop(SpeculationOptions? speculation) =>
+            new(new ReadBackBackend(Requests.Vocabulary, 64, 32, 4), new EngineOptions { Speculation = speculation });
+    }
+
+    [Fact]
+    public void Create_DepthWithoutAShallowPart_IsRefused() => Assert.Throws<ArgumentException>(() =>
+        new EngineLoop(new DecodeOnlyBackend(8, 4, 4), new EngineOptions { Speculation = new SpeculationOptions(DraftSource.Depth) }));
 
     [Fact]
     public void Compute_PromptWhollyCached_StillComputesItsLastToken()

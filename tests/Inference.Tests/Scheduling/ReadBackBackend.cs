@@ -1,15 +1,21 @@
+using Serving.Inference.Speculation;
+
 namespace Serving.Inference.Tests.Scheduling;
 
 /// <summary>
 /// A model whose "K/V" is the token and, as in a deep model, a trace of all tokens before it: its logits are a pure function
 /// of the sequence, read back through the block table that it was given. A block that was mixed up, freed too early or
-/// never computed changes the output or does not fit the one before it.
+/// never computed changes the output or does not fit the one before it. Its first blocks have "K/V" of their own, which a drafted
+/// chunk must find in place; they guess right about two times in three.
 /// </summary>
-internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, int blockTokens) : IBackend
+internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, int blockTokens) : IDraftingBackend
 {
     private readonly (int Token, ulong Trace)[] _slots = new (int, ulong)[blocks * blockTokens];
+    private readonly (int Token, ulong Trace)[] _shallow = new (int, ulong)[blocks * blockTokens];
 
     public ModelShape Shape => new(vocabulary, context) { HiddenWidth = 2 };
+
+    public bool CanDraft => true;
 
     public KvCapacity Kv => new(blocks, blockTokens);
 
@@ -28,18 +34,39 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
         Assert.Equal(batch.LogitRows * vocabulary, logits.Length);
         Largest = (Math.Max(Largest.Rows, batch.LogitRows), Math.Max(Largest.Tokens, batch.Tokens.Length));
         foreach (ForwardBatch.Chunk chunk in batch.Chunks)
-            for (int i = 0; i < chunk.Length; i++) Write(chunk, chunk.Position + i, batch.Tokens[chunk.Start + i]);
+        {
+            for (int i = 0; i < chunk.Length; i++)
+            {
+                (int position, int token) = (chunk.Position + i, batch.Tokens[chunk.Start + i]);
+                if (!chunk.Drafted) Write(_shallow, chunk, position, token);
+                Write(_slots, chunk, position, token);
+                Assert.Equal(_slots[Slot(chunk, position)], _shallow[Slot(chunk, position)]);
+            }
+        }
         foreach (ForwardBatch.Chunk chunk in batch.Chunks) SumHidden(chunk);
         foreach (ForwardBatch.Chunk chunk in batch.Chunks)
         {
             int end = chunk.Position + chunk.Length;
             for (int length = end - chunk.LogitRows + 1; length <= end; length++)
             {
-                int[] tokens = Read(chunk, length);
+                int[] tokens = Read(_slots, chunk, length);
                 Logits(tokens, logits[..vocabulary]);
                 if (IsBroken?.Invoke(tokens) == true) logits[vocabulary / 2] = float.NaN;
                 logits = logits[vocabulary..];
             }
+        }
+    }
+
+    public void Draft(ForwardBatch batch, Span<float> logits)
+    {
+        foreach (ForwardBatch.Chunk chunk in batch.Chunks)
+        {
+            for (int i = 0; i < chunk.Length; i++) Write(_shallow, chunk, chunk.Position + i, batch.Tokens[chunk.Start + i]);
+            if (chunk.LogitRows == 0) continue;
+            int[] tokens = Read(_shallow, chunk, chunk.Position + chunk.Length);
+            if (tokens[^1] % 3 == 0) logits[..vocabulary].Clear();
+            else Logits(tokens, logits[..vocabulary]);
+            logits = logits[vocabulary..];
         }
     }
 
@@ -59,10 +86,10 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
         }
     }
 
-    private void Write(in ForwardBatch.Chunk chunk, int position, int token)
+    private void Write((int Token, ulong Trace)[] slots, in ForwardBatch.Chunk chunk, int position, int token)
     {
-        ulong before = position == 0 ? 0 : _slots[Slot(chunk, position - 1)].Trace;
-        _slots[Slot(chunk, position)] = (token, Trace(before, token));
+        ulong before = position == 0 ? 0 : slots[Slot(chunk, position - 1)].Trace;
+        slots[Slot(chunk, position)] = (token, Trace(before, token));
     }
 
     /// <summary>A position's hidden state: its token, and its token times its place.</summary>
@@ -70,7 +97,7 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
     {
         if (chunk.HiddenSum is not { } sum) return;
         if (chunk.Position == 0) Array.Clear(sum);
-        int[] tokens = Read(chunk, chunk.Position + chunk.Length);
+        int[] tokens = Read(_slots, chunk, chunk.Position + chunk.Length);
         for (int position = chunk.Position; position < tokens.Length; position++)
         {
             sum[0] += tokens[position];
@@ -78,13 +105,13 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
         }
     }
 
-    private int[] Read(in ForwardBatch.Chunk chunk, int length)
+    private int[] Read((int Token, ulong Trace)[] slots, in ForwardBatch.Chunk chunk, int length)
     {
         int[] tokens = new int[length];
         ulong trace = 0;
         for (int position = 0; position < length; position++)
         {
-            (tokens[position], ulong stored) = _slots[Slot(chunk, position)];
+            (tokens[position], ulong stored) = slots[Slot(chunk, position)];
             trace = Trace(trace, tokens[position]);
             Assert.Equal(trace, stored);
         }

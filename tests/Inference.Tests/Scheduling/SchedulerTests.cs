@@ -148,7 +148,7 @@ public class SchedulerTests
         foreach (ScheduledChunk chunk in scheduler.Scheduled)
         {
             chunks.Add((chunk.Sequence, chunk.Length, chunk.LogitRows));
-            scheduler.Commit(chunk);
+            scheduler.Commit(chunk.Sequence, chunk.Length);
             if (chunk.Sequence.Scores) chunk.Sequence.Scored = Math.Min(chunk.Sequence.Computed, chunk.Sequence.PromptTokens - 1);
             if (chunk.Sequence.Computed == chunk.Sequence.Target) chunk.Sequence.Append(1);
         }

@@ -32,12 +32,15 @@ internal sealed class ExpertsFolder : IDisposable
         return this;
     }
 
-    public void Dispose() => Directory.Delete(Path, recursive: true);
-
-    private void Copy(string checkpoint, string id)
+    /// <summary>Adds a copy of a small checkpoint.</summary>
+    public void Copy(string checkpoint, string id)
     {
         Directory.CreateDirectory(File(id));
         foreach (string file in Directory.EnumerateFiles(TestData.Path("checkpoints", checkpoint)))
             System.IO.File.Copy(file, File(id, System.IO.Path.GetFileName(file)));
     }
+
+    public void Write(string id, string file, string text) => System.IO.File.WriteAllText(File(id, file), text);
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
 }
