@@ -6,6 +6,7 @@ using Serving.Server.Completions;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
+using Serving.Server.Inspection;
 using Serving.Server.Json;
 using Serving.Server.Logging;
 using Serving.Server.Models;
@@ -53,6 +54,7 @@ internal static class ServerApplication
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
+        services.AddSingleton<TableInspections>();
         services.AddSingleton<LoadModel>(ServedModel.Load);
         services.AddHostedService<ModelLoader>();
         services.AddServingOpenApi();
@@ -74,6 +76,7 @@ internal static class ServerApplication
         RouteGroupBuilder v1 = app.MapGroup("/v1");
         v1.MapCompletions();
         v1.MapModels();
+        v1.MapInspection();
         app.MapHealth();
         app.MapOpenApi();
         // Whoever opens the server in a browser should not meet a 404.

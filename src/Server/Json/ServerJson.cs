@@ -6,6 +6,7 @@ using Serving.Server.Completions;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
+using Serving.Server.Inspection;
 using Serving.Server.Models;
 
 namespace Serving.Server.Json;
@@ -17,6 +18,13 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(CompletionRequest))]
 [JsonSerializable(typeof(Completion))]
 [JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(TableDescription))]
+[JsonSerializable(typeof(TokenDescription))]
+[JsonSerializable(typeof(TokenList))]
+[JsonSerializable(typeof(TokenMap))]
+[JsonSerializable(typeof(RebuiltGlyph))]
+[JsonSerializable(typeof(SimilarityRequest))]
+[JsonSerializable(typeof(Similarity))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(Dictionary<string, EnsembleDefinition>))]
 [JsonSerializable(typeof(string))]

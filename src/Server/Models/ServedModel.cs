@@ -3,6 +3,7 @@ using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
+using Serving.Server.Inspection;
 
 namespace Serving.Server.Models;
 
@@ -50,6 +51,9 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
     public required string Fingerprint { get; init; }
 
+    /// <summary>What it reads; null for an ensemble, whose members read theirs.</summary>
+    public ModelTable? Table { get; init; }
+
     /// <summary>Whether the engine's loop gives signs of life.</summary>
     public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
 
@@ -67,6 +71,7 @@ internal sealed class ServedModel : IAsyncDisposable
             folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
             Facts = ModelFacts.Of(model),
+            Table = new ModelTable(model.Table, model.Weights.TableSource),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
     }

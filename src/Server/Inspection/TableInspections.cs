@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Serving.Glyphs.Embeddings;
+using Serving.Server.Ensembles;
+using Serving.Server.Errors;
+using Serving.Server.Models;
+
+namespace Serving.Server.Inspection;
+
+/// <summary>The inspections of all tables; one goes when the last model on its table does. Thread-safe.</summary>
+internal sealed class TableInspections(ModelCatalog catalog)
+{
+    private readonly ConditionalWeakTable<FrozenTable, ConcurrentDictionary<string, TableInspection>> _byTable = [];
+
+    /// <summary>The model that an id names, and what it reads.</summary>
+    /// <exception cref="ApiException">400: an ensemble; 404: no such model; 503: it is not loaded.</exception>
+    public (ServedModel Model, TableInspection Table) Find(string id)
+    {
+        if (catalog.FindEnsemble(id) is { } ensemble) throw new ApiException(ErrorTable.Invalid([NotAModel(ensemble)]));
+        ServedModel model = catalog.Find(id).Require();
+        ModelTable source = model.Table ?? throw new ApiException(ErrorTable.NothingToInspect(id));
+        return (model, _byTable.GetOrCreateValue(source.Table).GetOrAdd(model.Tokenizer.Fingerprint, _ => new TableInspection(source, model.Tokenizer)));
+    }
+
+    /// <summary>The other models that stand on the same table, in memory once.</summary>
+    public IEnumerable<string> SharersOf(ServedModel model) =>
+        from entry in catalog.Entries
+        where entry.Id != model.Id && entry.Model?.Table is not null && ReferenceEquals(entry.Model.Table.Table, model.Table!.Table)
+        select entry.Id;
+
+    private static Problem NotAModel(EnsembleEntry ensemble) => new(ErrorCode.InvalidValue, "id",
+        $"'{ensemble.Id}' is an ensemble, which has no table of its own. Name one of its members: "
+        + $"{string.Join(", ", ensemble.Definition.Experts.Select(expert => expert.Model).Distinct())}.");
+}
