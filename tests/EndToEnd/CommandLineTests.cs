@@ -60,7 +60,7 @@ public sealed class CommandLineTests
     [Theory]
     [InlineData("pickle", "pytorch_model.bin")]
     [InlineData("table", "normalized_embeddings_weights.pt")]
-    [InlineData("tablefree", "binary digits")]
+    [InlineData("tablefree", "the digits of the token id")]
     public async Task Inspect_GoldenModel_TellsOnOneScreen(string model, string table)
     {
         (int exitCode, string text, string errors) = await ServerProcess.RunAsync("inspect", Path.Combine(Checkpoints, model));

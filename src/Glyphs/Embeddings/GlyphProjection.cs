@@ -1,5 +1,4 @@
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
+using static Serving.Glyphs.Embeddings.VectorMath;
 
 namespace Serving.Glyphs.Embeddings;
 
@@ -169,24 +168,5 @@ public sealed class GlyphProjection
         var directions = new float[dimensions][];
         for (int k = 0; k < dimensions; k++) directions[k] = [.. byBit.Select(row => row[k])];
         return directions;
-    }
-
-    private static void AddScaled(Span<float> sum, ReadOnlySpan<float> values, float scale)
-    {
-        Span<Vector256<float>> sums = MemoryMarshal.Cast<float, Vector256<float>>(sum);
-        ReadOnlySpan<Vector256<float>> vectors = MemoryMarshal.Cast<float, Vector256<float>>(values);
-        for (int i = 0; i < sums.Length; i++) sums[i] += vectors[i] * scale;
-        for (int i = sums.Length * Vector256<float>.Count; i < sum.Length; i++) sum[i] += values[i] * scale;
-    }
-
-    private static float Dot(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
-    {
-        Vector256<float> lanes = default;
-        ReadOnlySpan<Vector256<float>> xs = MemoryMarshal.Cast<float, Vector256<float>>(x);
-        ReadOnlySpan<Vector256<float>> ys = MemoryMarshal.Cast<float, Vector256<float>>(y);
-        for (int i = 0; i < xs.Length; i++) lanes += xs[i] * ys[i];
-        float sum = Vector256.Sum(lanes);
-        for (int i = xs.Length * Vector256<float>.Count; i < x.Length; i++) sum += x[i] * y[i];
-        return sum;
     }
 }

@@ -1,37 +1,36 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
-
 namespace Serving.Glyphs.Embeddings;
 
 /// <summary>
-/// Exact nearest rows of a table by cosine: every row is compared, so nothing is approximate. The scan goes at the speed of
-/// memory for one query, and several queries share each row that comes by. Thread-safe.
+/// Exact nearest rows of a table by cosine. A copy of the table in bfloat16 is scanned first, because a scan takes as long as its
+/// bytes take to arrive; no rounding moves a cosine by more than <see cref="RoundedCosines.LargestError"/>, so every row that could
+/// be among the nearest is then compared in full precision. Thread-safe.
 /// </summary>
+/// <remarks>Takes half of the table's memory again.</remarks>
 public sealed class NearestRows
 {
-    /// <summary>Rows whose dot products are computed together; each is a stream for the prefetcher, and a chain of additions.</summary>
-    private const int Tile = 4;
-
     /// <summary>Rows of one piece of work.</summary>
     private const int ChunkRows = 2048;
 
-    private static readonly int Lanes = Vector512<float>.Count;
+    /// <summary>Queries of one scan: more would need much memory for their cosines.</summary>
+    private const int QueriesAtOnce = 64;
 
     private readonly FrozenTable _table;
+    private readonly RoundedCosines _rounded;
     private readonly float[] _inverseNorms; // 0 for a row of zeros
 
-    /// <summary>Reads the table once, for the lengths of its rows.</summary>
+    /// <summary>Reads the table once.</summary>
     public NearestRows(FrozenTable table)
     {
         _table = table;
         _inverseNorms = new float[table.Rows];
+        _rounded = new RoundedCosines(table, _inverseNorms);
         Parallel.For(0, Chunks, chunk =>
         {
             for (int row = chunk * ChunkRows; row < EndOf(chunk); row++)
             {
                 double norm = NormOf(row);
                 _inverseNorms[row] = norm > 0 ? (float)(1 / norm) : 0;
+                _rounded.Round(row);
             }
         });
     }
@@ -45,7 +44,8 @@ public sealed class NearestRows
     }
 
     /// <summary>The cosine of two rows; 0 where one is all zeros.</summary>
-    public float Cosine(int a, int b) => Scale(Dot(_table.Row(a), _table.Row(b)), a, b);
+    public float Cosine(int a, int b) =>
+        Math.Clamp(VectorMath.Dot(_table.Row(a), _table.Row(b)) * _inverseNorms[a] * _inverseNorms[b], -1, 1);
 
     /// <summary>The nearest rows of each of some rows, best first, the lowest id among equals; a row is not its own.</summary>
     /// <param name="rows">Whose.</param>
@@ -53,83 +53,53 @@ public sealed class NearestRows
     public Neighbor[][] Of(ReadOnlySpan<int> rows, int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        int[] queries = rows.ToArray();
         count = Math.Min(count, _table.Rows - 1);
-        if (count == 0) return [.. queries.Select(_ => Array.Empty<Neighbor>())];
-        var chunks = new NearestList[Chunks][];
-        Parallel.For(0, Chunks, chunk => chunks[chunk] = Scan(chunk, queries, count));
-        return [.. queries.Select((_, query) => NearestList.Merge(chunks.Select(lists => lists[query]), count))];
+        var nearest = new List<Neighbor[]>(rows.Length);
+        for (; rows.Length > 0; rows = rows[Math.Min(rows.Length, QueriesAtOnce)..])
+            nearest.AddRange(Scan(rows[..Math.Min(rows.Length, QueriesAtOnce)].ToArray(), count));
+        return [.. nearest];
     }
 
     private int Chunks => (_table.Rows + ChunkRows - 1) / ChunkRows;
 
     private int EndOf(int chunk) => Math.Min((chunk + 1) * ChunkRows, _table.Rows);
 
-    private NearestList[] Scan(int chunk, int[] queries, int count)
+    private Neighbor[][] Scan(int[] queries, int count)
     {
-        var nearest = new NearestList[queries.Length];
-        for (int i = 0; i < nearest.Length; i++) nearest[i] = new NearestList(count);
-        (int row, int end) = (chunk * ChunkRows, EndOf(chunk));
-        for (; row <= end - Tile; row += Tile)
+        if (count == 0) return [.. queries.Select(_ => Array.Empty<Neighbor>())];
+        RoundedCosines.Query[] prepared = [.. queries.Select(_rounded.Prepare)];
+        float[][] cosines = [.. queries.Select(_ => GC.AllocateUninitializedArray<float>(_table.Rows))];
+        var best = new float[Chunks][][];
+        Parallel.For(0, Chunks, chunk =>
         {
-            for (int i = 0; i < queries.Length; i++)
-            {
-                Vector4 dots = Dots(_table.Row(queries[i]), row);
-                for (int lane = 0; lane < Tile; lane++) Offer(nearest[i], queries[i], row + lane, dots[lane]);
-            }
-        }
-
-        for (; row < end; row++)
-        {
-            for (int i = 0; i < queries.Length; i++)
-                Offer(nearest[i], queries[i], row, Dot(_table.Row(queries[i]), _table.Row(row)));
-        }
-
-        return nearest;
+            int start = chunk * ChunkRows, length = EndOf(chunk) - start;
+            _rounded.Compute(prepared, start, length, cosines);
+            best[chunk] = [.. queries.Select((query, i) => BestOf(cosines[i].AsSpan(start, length), query - start, count))];
+        });
+        return [.. queries.Select((query, i) => Refine(query, cosines[i], best.SelectMany(chunk => chunk[i]), count))];
     }
 
-    private void Offer(NearestList nearest, int query, int row, float dot)
+    /// <summary>The largest cosines of a piece, in no order; the query's own is left out.</summary>
+    private static float[] BestOf(Span<float> cosines, int own, int count)
     {
-        if (row != query) nearest.Offer(new Neighbor(row, Scale(dot, query, row)));
-    }
-
-    private float Scale(float dot, int a, int b) => Math.Clamp(dot * _inverseNorms[a] * _inverseNorms[b], -1, 1);
-
-    /// <summary>The dot products of a vector and four rows, each the same bits as <see cref="Dot"/>.</summary>
-    private Vector4 Dots(ReadOnlySpan<float> vector, int row)
-    {
-        int n = vector.Length;
-        ref float x = ref MemoryMarshal.GetReference(vector);
-        ref float y = ref MemoryMarshal.GetReference(_table.Values.Slice(row * n, Tile * n));
-        (Vector512<float> sum0, Vector512<float> sum1, Vector512<float> sum2, Vector512<float> sum3) = (default, default, default, default);
-        nuint i = 0, width = (nuint)n;
-        for (; i + (nuint)Lanes <= width; i += (nuint)Lanes)
+        if ((uint)own < (uint)cosines.Length) cosines[own] = float.NegativeInfinity;
+        var best = new PriorityQueue<float, float>(count);
+        foreach (float cosine in cosines)
         {
-            Vector512<float> at = Vector512.LoadUnsafe(ref x, i);
-            sum0 = Vector512.FusedMultiplyAdd(at, Vector512.LoadUnsafe(ref y, i), sum0);
-            sum1 = Vector512.FusedMultiplyAdd(at, Vector512.LoadUnsafe(ref y, i + width), sum1);
-            sum2 = Vector512.FusedMultiplyAdd(at, Vector512.LoadUnsafe(ref y, i + (2 * width)), sum2);
-            sum3 = Vector512.FusedMultiplyAdd(at, Vector512.LoadUnsafe(ref y, i + (3 * width)), sum3);
+            if (best.Count < count) best.Enqueue(cosine, cosine);
+            else if (cosine > best.Peek()) best.EnqueueDequeue(cosine, cosine);
         }
 
-        Vector4 sums = new(Vector512.Sum(sum0), Vector512.Sum(sum1), Vector512.Sum(sum2), Vector512.Sum(sum3));
-        for (int rest = (int)i; rest < n; rest++)
-        {
-            ReadOnlySpan<float> at = _table.Values[((row * n) + rest)..];
-            sums += vector[rest] * new Vector4(at[0], at[n], at[2 * n], at[3 * n]);
-        }
-
-        return sums;
+        return [.. best.UnorderedItems.Select(item => item.Element)];
     }
 
-    private static float Dot(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    /// <summary>Compares in full precision every row whose rounded cosine is within two errors of the last that counts.</summary>
+    private Neighbor[] Refine(int query, float[] cosines, IEnumerable<float> best, int count)
     {
-        Vector512<float> lanes = default;
-        int i = 0;
-        for (; i <= x.Length - Lanes; i += Lanes)
-            lanes = Vector512.FusedMultiplyAdd(Vector512.Create(x[i..]), Vector512.Create(y[i..]), lanes);
-        float sum = Vector512.Sum(lanes);
-        for (; i < x.Length; i++) sum += x[i] * y[i];
-        return sum;
+        float least = best.OrderDescending().ElementAt(count - 1) - (2 * RoundedCosines.LargestError);
+        var candidates = new List<Neighbor>();
+        for (int row = 0; row < cosines.Length; row++)
+            if (cosines[row] >= least) candidates.Add(new Neighbor(row, Cosine(query, row)));
+        return [.. candidates.OrderByDescending(one => one.Cosine).ThenBy(one => one.Id).Take(count)];
     }
 }

@@ -113,6 +113,9 @@ public sealed class Tokenizer
     /// <summary>A token's string as the vocabulary writes it, which glyph tables draw; null where no token has the id.</summary>
     public string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);
 
+    /// <summary>[<see cref="VocabularySize"/>] the spelling of every id, empty where no token has it: what glyph tables draw.</summary>
+    public string[] Spellings() => [.. Enumerable.Range(0, VocabularySize).Select(id => Spelling(id) ?? "")];
+
     private string DecodeBytes(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         ArrayBufferWriter<byte> bytes = new(4 * ids.Length + 1);

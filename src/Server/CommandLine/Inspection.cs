@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Serving.Glyphs.Embeddings;
 using Serving.Glyphs.Tokens;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
@@ -32,7 +33,9 @@ internal sealed record Inspection
         [property: JsonPropertyName("dtype")] string DType, long Parameters);
 
     /// <summary>The input vectors. <paramref name="File"/> is null when they are computed from the token id.</summary>
-    internal sealed record TableFacts(TableSource Source, int Rows, int Dimensions, string Fingerprint, string? File, string? Recipe);
+    internal sealed record TableFacts(
+        TableSource Source, TableKind Kind, bool IsFrozen, bool IsTokenId, int Rows, int Dimensions, string Fingerprint, string? File,
+        string? Recipe);
 
     /// <summary>The tokenizer.</summary>
     internal sealed record TokenizerFacts(string Kind, int VocabularySize, string Fingerprint, string File, string? EndToken, int? EndTokenId);
@@ -50,7 +53,7 @@ internal sealed record Inspection
             Path = model.Path,
             Architecture = ArchitectureOf(model),
             Tensors = tensors,
-            Table = TableOf(tensors, model),
+            Table = TableOf(tensors, model, tokenizer),
             Tokenizer = words,
             Memory = MemoryOf(model),
             Notes = [.. model.Weights.Notes, .. Oddities(model, words)],
@@ -64,15 +67,19 @@ internal sealed record Inspection
             weights.ContextTokens, weights.Norm, weights.FinalNorm is not null, weights.RopePairing, model.DType, model.Parameters);
     }
 
-    private static TableFacts TableOf(CheckpointContents tensors, LoadedModel model)
+    private static TableFacts TableOf(CheckpointContents tensors, LoadedModel model, Tokenizer tokenizer)
     {
+        TableOrigin origin = model.Weights.TableSource == TableSource.TokenBits
+            ? TableOrigin.None
+            : TableRecognition.Of(model.Table, tokenizer.Spellings());
         string? file = model.Weights.TableSource switch
         {
             TableSource.Substrate => System.IO.Path.GetRelativePath(model.Path, model.Substrate!.Path),
             TableSource.Checkpoint => tensors.TableFile is { } path ? System.IO.Path.GetFileName(path) : null,
             _ => null,
         };
-        return new(model.Weights.TableSource, model.Table.Rows, model.Table.Dimensions, model.Table.Fingerprint, file, model.Substrate?.Recipe);
+        return new(model.Weights.TableSource, origin.Kind, origin.IsFrozen, origin.IsTokenId, model.Table.Rows, model.Table.Dimensions,
+            model.Table.Fingerprint, file, origin.Recipe ?? model.Substrate?.Recipe);
     }
 
     private static TokenizerFacts TokenizerOf(LoadedModel model, Tokenizer tokenizer)

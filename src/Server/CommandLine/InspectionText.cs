@@ -1,4 +1,5 @@
 using System.Globalization;
+using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
 
 namespace Serving.Server.CommandLine;
@@ -40,10 +41,10 @@ internal static class InspectionText
         string source = facts.Source switch
         {
             TableSource.Checkpoint => $"the checkpoint's own, {facts.File}",
-            TableSource.Substrate => $"substrate {facts.File}{(facts.Recipe is null ? "" : $", recipe {facts.Recipe}")}",
-            _ => "the binary digits of the token id",
+            TableSource.Substrate => $"substrate {facts.File}",
+            _ => "no table",
         };
-        Line(output, "table", $"{facts.Rows:N0} x {facts.Dimensions}, {source}");
+        Line(output, "table", $"{facts.Rows:N0} x {facts.Dimensions}, {Kind(facts)}; {source}");
         Line(output, "", facts.Fingerprint);
     }
 
@@ -91,6 +92,15 @@ internal static class InspectionText
     // Names come from files: whatever would move the cursor is shown as a question mark.
     private static void Line(TextWriter output, string label, string text) =>
         output.WriteLine($"{label.PadRight(LabelWidth)}{string.Concat(text.Select(c => char.IsControl(c) ? '?' : c))}".TrimEnd());
+
+    private static string Kind(Inspection.TableFacts facts) => (facts.Kind, facts.IsFrozen) switch
+    {
+        (TableKind.Glyph, _) => $"glyph pictures, recipe {facts.Recipe}",
+        (TableKind.Binary, _) => facts.IsTokenId ? "binary, the digits of the token id" : "binary codes",
+        (TableKind.None, _) => "the digits of the token id",
+        (_, true) => "vectors of length 1, frozen",
+        _ => "trained vectors, not frozen",
+    };
 
     private static string Word(Enum value) => value.ToString().ToLowerInvariant();
 

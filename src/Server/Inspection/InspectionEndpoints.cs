@@ -16,7 +16,7 @@ internal static class InspectionEndpoints
         table.MapGet("", Describe).WithName("describeTable").WithSummary("Describes the table of vectors that a model reads.").WithErrors();
         table.MapGet("/{token:int}", DescribeToken).WithName("describeToken").WithSummary("Describes one token and its vector.").WithErrors();
         table.MapGet("/{token:int}/glyph.png", DrawToken).WithName("drawToken").WithSummary("The picture of a token.")
-            .Produces(StatusCodes.Status200OK, contentType: "image/png").WithErrors();
+            .Produces<byte[]>(StatusCodes.Status200OK, "image/png").WithErrors();
         table.MapGet("/{token:int}/rebuilt", Rebuild).WithName("rebuildGlyph")
             .WithSummary("The picture that a token's vector holds, rebuilt from the vector.")
             .WithDescription("picture = mean + length · Dᵀ vector, where D are the directions that the table was made with. Only for a table of source glyph.")

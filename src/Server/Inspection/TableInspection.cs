@@ -1,7 +1,6 @@
 using Serving.Glyphs.Embeddings;
 using Serving.Glyphs.Fonts;
 using Serving.Glyphs.Tokens;
-using Serving.Inference.Checkpoints;
 
 namespace Serving.Server.Inspection;
 
@@ -11,23 +10,23 @@ namespace Serving.Server.Inspection;
 /// </summary>
 internal sealed class TableInspection
 {
-    private readonly Lazy<TableRecognition> _recognition;
+    private readonly Lazy<TableOrigin> _origin;
     private readonly Lazy<NearestRows> _nearest;
     private readonly Lazy<DuplicateRows> _duplicates;
     private readonly Lazy<GlyphPictures> _pictures;
     private readonly Lazy<GlyphProjection> _projection;
     private readonly Lazy<bool> _isUnitNorm;
 
-    public TableInspection(ModelTable source, Tokenizer tokenizer)
+    /// <param name="table">A row for each token.</param>
+    /// <param name="tokenizer">Whose tokens they are.</param>
+    /// <param name="origin">What the table is.</param>
+    public TableInspection(FrozenTable table, Tokenizer tokenizer, Lazy<TableOrigin> origin)
     {
-        (Table, Tokenizer) = (source.Table, tokenizer);
-        _recognition = new(() => source.Source == TableSource.TokenBits
-            ? new TableRecognition(TableKind.None, null)
-            : TableRecognition.Of(Table, GlyphFont.Unifont, tokenizer.Spelling));
+        (Table, Tokenizer, _origin) = (table, tokenizer, origin);
         _nearest = new(() => new NearestRows(Table));
         _duplicates = new(() => new DuplicateRows(Table));
         // Tokens of other tables are shown as they would have been drawn.
-        _pictures = new(() => new GlyphPictures(GlyphFont.Unifont, _recognition.Value.Recipe ?? GlyphRecipe.Glyph1024));
+        _pictures = new(() => new GlyphPictures(GlyphFont.Unifont, Recipe ?? GlyphRecipe.Glyph1024));
         _projection = new(() => GlyphProjection.Recover(Table, DrawAll()));
         _isUnitNorm = new(() => Enumerable.Range(0, Table.Rows).All(row => Nearest.NormOf(row) is var norm && (norm == 0 || Math.Abs(norm - 1) < 1e-3)));
     }
@@ -36,15 +35,15 @@ internal sealed class TableInspection
 
     public Tokenizer Tokenizer { get; }
 
-    public TableKind Kind => _recognition.Value.Kind;
+    public TableKind Kind => _origin.Value.Kind;
 
     /// <summary>How a glyph table was made; null for others.</summary>
-    public GlyphRecipe? Recipe => _recognition.Value.Recipe;
+    public GlyphRecipe? Recipe => GlyphRecipe.Presets.FirstOrDefault(preset => preset.Name == _origin.Value.Recipe);
 
     public bool IsUnitNorm => _isUnitNorm.Value;
 
-    /// <summary>Whether the rows were computed and not learned. Numbers of any length are what training leaves.</summary>
-    public bool IsFrozen => Kind != TableKind.Real || IsUnitNorm;
+    /// <summary>Whether the rows were computed and not learned.</summary>
+    public bool IsFrozen => _origin.Value.IsFrozen;
 
     public NearestRows Nearest => _nearest.Value;
 

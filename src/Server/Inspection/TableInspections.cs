@@ -18,14 +18,15 @@ internal sealed class TableInspections(ModelCatalog catalog)
     {
         if (catalog.FindEnsemble(id) is { } ensemble) throw new ApiException(ErrorTable.Invalid([NotAModel(ensemble)]));
         ServedModel model = catalog.Find(id).Require();
-        ModelTable source = model.Table ?? throw new ApiException(ErrorTable.NothingToInspect(id));
-        return (model, _byTable.GetOrCreateValue(source.Table).GetOrAdd(model.Tokenizer.Fingerprint, _ => new TableInspection(source, model.Tokenizer)));
+        FrozenTable table = model.Table ?? throw new ApiException(ErrorTable.NothingToInspect(id));
+        return (model, _byTable.GetOrCreateValue(table)
+            .GetOrAdd(model.Tokenizer.Fingerprint, _ => new TableInspection(table, model.Tokenizer, model.TableOrigin)));
     }
 
     /// <summary>The other models that stand on the same table, in memory once.</summary>
     public IEnumerable<string> SharersOf(ServedModel model) =>
         from entry in catalog.Entries
-        where entry.Id != model.Id && entry.Model?.Table is not null && ReferenceEquals(entry.Model.Table.Table, model.Table!.Table)
+        where entry.Id != model.Id && entry.Model?.Table == model.Table
         select entry.Id;
 
     private static Problem NotAModel(EnsembleEntry ensemble) => new(ErrorCode.InvalidValue, "id",

@@ -27,6 +27,7 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(Similarity))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(Dictionary<string, EnsembleDefinition>))]
+[JsonSerializable(typeof(byte[]))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class ServerJson : JsonSerializerContext
 {

@@ -1,9 +1,9 @@
+using Serving.Glyphs.Embeddings;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
-using Serving.Server.Inspection;
 
 namespace Serving.Server.Models;
 
@@ -48,11 +48,14 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public required ModelFacts Facts { get; init; }
 
+    /// <summary>Its input vectors, computed where it has no table; null for an ensemble, whose members read theirs.</summary>
+    public FrozenTable? Table { get; init; }
+
+    /// <summary>What its input table is; looked at when first asked, which takes up to a second.</summary>
+    public Lazy<TableOrigin> TableOrigin { get; init; } = new(Glyphs.Embeddings.TableOrigin.None);
+
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
     public required string Fingerprint { get; init; }
-
-    /// <summary>What it reads; null for an ensemble, whose members read theirs.</summary>
-    public ModelTable? Table { get; init; }
 
     /// <summary>Whether the engine's loop gives signs of life.</summary>
     public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
@@ -71,7 +74,8 @@ internal sealed class ServedModel : IAsyncDisposable
             folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
             Facts = ModelFacts.Of(model),
-            Table = new ModelTable(model.Table, model.Weights.TableSource),
+            Table = model.Table,
+            TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
     }
@@ -91,6 +95,14 @@ internal sealed class ServedModel : IAsyncDisposable
             throw new CheckpointException(model.TokenizerPath, "vocabulary", $"at most the model's {model.Weights.VocabularySize} tokens",
                 $"{tokenizer.VocabularySize}", "Use the tokenizer that the model was trained with.");
         }
+    }
+
+    private static Lazy<TableOrigin> OriginOf(TransformerWeights weights, Tokenizer tokenizer)
+    {
+        FrozenTable table = weights.Table;
+        return weights.TableSource == TableSource.TokenBits
+            ? new(Glyphs.Embeddings.TableOrigin.None)
+            : new(() => TableRecognition.Of(table, tokenizer.Spellings()));
     }
 
     private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)

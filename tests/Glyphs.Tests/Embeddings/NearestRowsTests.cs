@@ -41,6 +41,18 @@ public class NearestRowsTests
     }
 
     [Fact]
+    public void Of_RowsThatBfloat16CannotTellApart_AreInTheirTrueOrder()
+    {
+        // Row i leans a little more to the second axis than row i - 1; the query lies on the first.
+        const int Rows = 3000, Dimensions = 32;
+        var values = new float[Rows * Dimensions];
+        for (int row = 0; row < Rows; row++) (values[row * Dimensions], values[(row * Dimensions) + 1]) = (1, 0.5f + (row * 1e-5f));
+        values[(Rows - 1) * Dimensions + 1] = 0;
+        Neighbor[] nearest = new NearestRows(new FrozenTable(Rows, Dimensions, values)).Of([Rows - 1], 20)[0];
+        Assert.Equal(Enumerable.Range(0, 20), nearest.Select(one => one.Id));
+    }
+
+    [Fact]
     public void Of_EqualRows_AreOrderedById()
     {
         float[] values = new float[6000 * 16];
