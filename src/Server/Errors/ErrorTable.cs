@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
+using Serving.Server.Ensembles;
 using Serving.Server.Json;
 using Serving.Server.Models;
 
@@ -85,6 +86,10 @@ internal static class ErrorTable
         + $"'{other.Id}' has {other.VocabularySize} tokens of tokenizer {other.Tokenizer.Fingerprint}. "
         + "Name models whose tokenizer_fingerprint and vocab_size in /v1/models are equal.",
         InvalidRequest, "model", ErrorCode.IncompatibleExperts));
+
+    public static ApiFailure NotAModel(EnsembleEntry ensemble) => Invalid([new Problem(ErrorCode.InvalidValue, "id",
+        $"'{ensemble.Id}' is an ensemble, which has no table and no logits of its own. Name one of its members: "
+        + $"{string.Join(", ", ensemble.Definition.Experts.Select(expert => expert.Model).Distinct())}.")]);
 
     public static ApiFailure TokenNotFound(string id, int token, int rows) => new(StatusCodes.Status404NotFound, new(
         $"The model '{id}' has no token {token}: its ids go from 0 to {rows - 1}.", InvalidRequest, "token", ErrorCode.NotFound));

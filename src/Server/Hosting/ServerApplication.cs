@@ -11,6 +11,7 @@ using Serving.Server.Json;
 using Serving.Server.Logging;
 using Serving.Server.Models;
 using Serving.Server.OpenApi;
+using Serving.Server.Page;
 
 namespace Serving.Server.Hosting;
 
@@ -77,10 +78,10 @@ internal static class ServerApplication
         v1.MapCompletions();
         v1.MapModels();
         v1.MapInspection();
+        v1.MapLogits();
         app.MapHealth();
         app.MapOpenApi();
-        // Whoever opens the server in a browser should not meet a 404.
-        app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription();
+        app.MapPage();
     }
 
     private static void BindOptions(ServingOptions options, IConfiguration configuration)

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Serving.Glyphs.Embeddings;
-using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Models;
 
@@ -16,7 +15,7 @@ internal sealed class TableInspections(ModelCatalog catalog)
     /// <exception cref="ApiException">400: an ensemble; 404: no such model; 503: it is not loaded.</exception>
     public (ServedModel Model, TableInspection Table) Find(string id)
     {
-        if (catalog.FindEnsemble(id) is { } ensemble) throw new ApiException(ErrorTable.Invalid([NotAModel(ensemble)]));
+        if (catalog.FindEnsemble(id) is { } ensemble) throw new ApiException(ErrorTable.NotAModel(ensemble));
         ServedModel model = catalog.Find(id).Require();
         FrozenTable table = model.Table ?? throw new ApiException(ErrorTable.NothingToInspect(id));
         return (model, _byTable.GetOrCreateValue(table)
@@ -28,8 +27,4 @@ internal sealed class TableInspections(ModelCatalog catalog)
         from entry in catalog.Entries
         where entry.Id != model.Id && entry.Model?.Table == model.Table
         select entry.Id;
-
-    private static Problem NotAModel(EnsembleEntry ensemble) => new(ErrorCode.InvalidValue, "id",
-        $"'{ensemble.Id}' is an ensemble, which has no table of its own. Name one of its members: "
-        + $"{string.Join(", ", ensemble.Definition.Experts.Select(expert => expert.Model).Distinct())}.");
 }

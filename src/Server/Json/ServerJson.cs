@@ -25,6 +25,8 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(RebuiltGlyph))]
 [JsonSerializable(typeof(SimilarityRequest))]
 [JsonSerializable(typeof(Similarity))]
+[JsonSerializable(typeof(LogitsRequest))]
+[JsonSerializable(typeof(Logits))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(Dictionary<string, EnsembleDefinition>))]
 [JsonSerializable(typeof(byte[]))]
