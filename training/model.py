@@ -34,21 +34,35 @@ class Expert(nn.Module):
     """Reads any token of the shared table; predicts only those in `used`, the tokens of its own language. The head's other
     rows could learn nothing from texts in which their tokens never occur, and leaving them out saves up to a third of the work."""
 
-    def __init__(self, table, used, layers, context, dropout=0.0):
+    def __init__(self, table, used, layers, context, dropout=0.0, frozen=0):
         super().__init__()
-        width = table.shape[1]
+        width, self.frozen = table.shape[1], frozen             # the first `frozen` blocks belong to an earlier stage of growth
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("used", used)
         for name, value in zip(("cos", "sin"), angles(context, HEAD_SIZE)): self.register_buffer(name, value, persistent=False)
         self.blocks = nn.ModuleList(Block(width, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head, self.head_bias = nn.Parameter(torch.zeros(len(used), width)), nn.Parameter(torch.zeros(len(used)))
+        self.blocks[:frozen].requires_grad_(False)
+
+    def grow_from(self, earlier):
+        """Takes over what an earlier stage (its state dict) has learned: its blocks for ever, rounded to bfloat16 as its checkpoint
+        stores them, and its final norm and head to start from. The new block is the identity, so the loss goes on where it stood."""
+        known = {name: t.bfloat16().float() if name.startswith("blocks.") else t for name, t in earlier.items()}
+        self.load_state_dict(self.state_dict() | known)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.blocks[:self.frozen].eval()                        # no dropout where nothing learns
+        return self
 
     def forward(self, ids):
         """ids [B, T] -> logits [B, T, len(used)]."""
         x, T = self.table[ids], ids.shape[1]
         cos, sin = self.cos[:T].contiguous(), self.sin[:T].contiguous()
-        for block in self.blocks: x = block(x, cos, sin)
+        with torch.no_grad():
+            for block in self.blocks[:self.frozen]: x = block(x, cos, sin)
+        for block in self.blocks[self.frozen:]: x = block(x, cos, sin)
         return F.linear(self.norm(x), self.head, self.head_bias)
 
     def tensors(self, unused_bias):

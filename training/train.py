@@ -3,6 +3,7 @@
 
     train.py runs/glyph-en --table substrate/table.safetensors --train en-train.npy --valid en-valid.npy --tokens 20e6
 
+With --grow RUN it adds one block to a finished run: only that block, the final norm and the head are trained.
 Stop it at any time and give the same command again: it goes on from the last saved state. Writes state.pt and
 history.json into the run's folder. On a CPU that does other work too, one thread is faster than two that wait for each other.
 """
@@ -69,9 +70,11 @@ def main(a):
     used = train.unique()
     local = torch.full((len(table),), -1, device=device)
     local[used] = torch.arange(len(used), device=device)
-    model = Expert(table, used, a.layers, a.context, a.dropout).to(device)
-    matrices = [m for b in model.blocks for m in b.matrices()]
-    rest = [p for p in model.parameters() if not any(p is m for m in matrices)]
+    earlier = torch.load(os.path.join(a.grow, "state.pt"), map_location=device, weights_only=False)["model"] if a.grow else None
+    model = Expert(table, used, a.layers, a.context, a.dropout, frozen=a.layers - 1 if a.grow else 0).to(device)
+    if earlier: model.grow_from(earlier)
+    matrices = [m for b in model.blocks[model.frozen:] for m in b.matrices()]
+    rest = [p for p in model.parameters() if p.requires_grad and not any(p is m for m in matrices)]
     optimizers = [Muon(matrices, a.lr_muon, weight_decay=a.decay), torch.optim.AdamW(rest, a.lr_adam, betas=(0.9, 0.98), weight_decay=0.0)]
     peaks = [[g["lr"] for g in o.param_groups] for o in optimizers]
     generator = torch.Generator(device=device).manual_seed(a.seed)
@@ -124,5 +127,6 @@ if __name__ == "__main__":
     p.add_argument("--layers", type=int, default=4); p.add_argument("--context", type=int, default=512); p.add_argument("--batch-tokens", type=int, default=4096)
     p.add_argument("--long-from", type=float, default=0.6, help="share of the budget after which windows have the whole context")
     p.add_argument("--lr-muon", type=float, default=0.02); p.add_argument("--lr-adam", type=float, default=0.004); p.add_argument("--decay", type=float, default=0.1)
+    p.add_argument("--grow", metavar="RUN", help="the stage before, of one layer less: its blocks stay as they are, its head is the start")
     p.add_argument("--dropout", type=float, default=0.0, help="on what every block adds, for texts that are read many times")
     main(p.parse_args())

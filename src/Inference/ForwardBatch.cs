@@ -1,3 +1,5 @@
+using Serving.Inference.Ensembles;
+
 namespace Serving.Inference;
 
 /// <summary>
@@ -32,12 +34,13 @@ public sealed class ForwardBatch
     /// <param name="blocks">The sequence's block table: position p lives in <c>blocks[p / BlockTokens]</c>. Borrowed until
     /// the forward pass returns.</param>
     /// <param name="logitRows">How many of the chunk's last tokens ask for logits; 0 for a prefill chunk that is not the last.</param>
-    public void Add(ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows)
+    /// <param name="blend">How an ensemble averages these rows; null = by its own weights. Other backends have no use for it.</param>
+    public void Add(ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows, Blend? blend = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(tokens.Length);
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)logitRows, (uint)tokens.Length);
-        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows));
+        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows, blend));
         _tokens.AddRange(tokens);
         LogitRows += logitRows;
     }
@@ -48,5 +51,6 @@ public sealed class ForwardBatch
     /// <param name="Position">The position of its first token in the sequence.</param>
     /// <param name="Blocks">The sequence's block table.</param>
     /// <param name="LogitRows">How many of its last tokens ask for logits.</param>
-    public readonly record struct Chunk(int Start, int Length, int Position, List<int> Blocks, int LogitRows);
+    /// <param name="Blend">How an ensemble averages its rows; null = by its own weights.</param>
+    public readonly record struct Chunk(int Start, int Length, int Position, List<int> Blocks, int LogitRows, Blend? Blend);
 }

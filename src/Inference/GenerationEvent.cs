@@ -1,3 +1,5 @@
+using Serving.Inference.Ensembles;
+
 namespace Serving.Inference;
 
 /// <summary>What a request's stream carries: the prompt's scores if asked for, tokens, then exactly one terminal event.</summary>
@@ -9,7 +11,11 @@ public abstract record GenerationEvent;
 /// a stop text. May be empty; the texts of all events joined are the answer.</param>
 /// <param name="Logprob">Log-probability (nats) under the model's own distribution, before temperature; null unless asked for.</param>
 /// <param name="TopLogprobs">The most likely tokens, best first; null unless asked for.</param>
-public sealed record TokenGenerated(int TokenId, string Text, float? Logprob, IReadOnlyList<TokenLogprob>? TopLogprobs) : GenerationEvent;
+public sealed record TokenGenerated(int TokenId, string Text, float? Logprob, IReadOnlyList<TokenLogprob>? TopLogprobs) : GenerationEvent
+{
+    /// <summary>What the experts of the ensemble thought of it; null unless asked for.</summary>
+    public ExpertAttribution? Experts { get; init; }
+}
 
 /// <summary>The prompt's own log-probabilities; once, before any token, and only when asked for.</summary>
 /// <param name="Tokens">Every prompt token; the first is conditioned on nothing and has no log-probability.</param>

@@ -1,3 +1,4 @@
+using Serving.Inference.Ensembles;
 using Serving.Inference.Sampling;
 
 namespace Serving.Inference;
@@ -39,6 +40,12 @@ public sealed record GenerationRequest
 
     /// <summary>Added to the logits of these tokens before anything else is done with them. Ids of the vocabulary, each once.</summary>
     public IReadOnlyList<LogitBias> LogitBias { get; init; } = [];
+
+    /// <summary>How an ensemble answers this request; null = by its own weights. As many weights as members that run.</summary>
+    public Blend? Blend { get; init; }
+
+    /// <summary>Whether each token comes with what the experts of the ensemble thought of it. A single model has none.</summary>
+    public bool ExpertLogprobs { get; init; }
 
     /// <summary>Only requests of one scope share cached prefixes, so that nobody can time another's prompts.
     /// 0 to 2^63 - 1.</summary>

@@ -21,6 +21,10 @@ public interface IBackend : IDisposable
     /// <param name="logits">[<see cref="ForwardBatch.LogitRows"/>, <see cref="ModelShape.VocabularySize"/>], row-major: the
     /// rows that asked, in the batch's order. Every row is the same bits whatever else the batch holds.</param>
     void Forward(ForwardBatch batch, Span<float> logits);
+
+    /// <summary>Why a row of the last forward pass is of no use, although others are; null when it is of use.</summary>
+    /// <param name="row">0 to the last batch's <see cref="ForwardBatch.LogitRows"/> - 1.</param>
+    Exception? FaultOf(int row) => null;
 }
 
 /// <summary>What scheduling and sampling need to know of a model.</summary>

@@ -91,7 +91,8 @@ internal static class LogitAverage
         return max == min ? logits[0][at] : (float)(max + Math.Log(sum) + logSums[0]);
     }
 
-    private static Vector256<double> Widen(float[] values, int at)
+    /// <summary>Four values of a row, in double precision.</summary>
+    public static Vector256<double> Widen(float[] values, int at)
     {
         (Vector128<double> lower, Vector128<double> upper) = Vector128.Widen(Vector128.Create(values, at));
         return Vector256.Create(lower, upper);

@@ -14,12 +14,11 @@ public sealed class LogitEnsemble : IBackend
 {
     private readonly EnsembleMember[] _all;
     private readonly EnsembleMember[] _members;
-    private readonly double[] _weights; // of _members; they sum to 1
-    private readonly EnsembleRule _rule;
+    private readonly Blend _blend;
+    private readonly RowBlender _blender;
     private readonly float[][] _logits; // of each member: [rows, vocabulary], the largest batch so far
-    private readonly float[] _exponentials; // [vocabulary]
-    private readonly double[] _blockSums;
     private readonly double[] _logSums;
+    private MemberFaultException?[] _faults = []; // by row of the last batch
 
     /// <summary>An ensemble; it owns its members' backends from now on.</summary>
     /// <param name="members">At least one with a weight above 0. Weights are divided by their sum.</param>
@@ -32,14 +31,11 @@ public sealed class LogitEnsemble : IBackend
         _members = [.. members.Where(member => member.Weight != 0)];
         CheckWeights();
         CheckShapes();
-        double sum = _members.Sum(member => member.Weight);
-        _weights = [.. _members.Select(member => member.Weight / sum)];
-        _rule = rule;
+        _blend = new Blend(_members.Select(member => member.Weight), rule);
         Shape = new ModelShape(_members[0].Backend.Shape.VocabularySize, _members.Min(member => member.Backend.Shape.ContextTokens));
         Kv = _members[0].Backend.Kv with { Blocks = _members.Min(member => member.Backend.Kv.Blocks) };
+        _blender = new RowBlender(Shape.VocabularySize, _members.Length);
         _logits = [.. _members.Select(_ => Array.Empty<float>())];
-        _exponentials = new float[Shape.VocabularySize];
-        _blockSums = new double[(Shape.VocabularySize + LogitMath.BlockLogits - 1) / LogitMath.BlockLogits];
         _logSums = new double[_members.Length];
     }
 
@@ -50,30 +46,56 @@ public sealed class LogitEnsemble : IBackend
     public KvCapacity Kv { get; }
 
     /// <inheritdoc/>
-    /// <remarks>With <see cref="EnsembleRule.Probabilities"/> a row holds log-probabilities plus the logarithm of the first
+    /// <remarks>A chunk is averaged by its own <see cref="ForwardBatch.Chunk.Blend"/>, or by the members' weights if it has none.
+    /// By <see cref="EnsembleRule.Probabilities"/> a row holds log-probabilities plus the logarithm of the first
     /// member's sum of exponentials: the same distribution, and the first member's logits wherever all agree.</remarks>
-    /// <exception cref="MemberFaultException">A member answered a logit that is not finite.</exception>
     public void Forward(ForwardBatch batch, Span<float> logits)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        int values = checked(batch.LogitRows * Shape.VocabularySize);
+        int vocabulary = Shape.VocabularySize, values = checked(batch.LogitRows * vocabulary);
         ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, values, nameof(logits));
-        logits = logits[..values];
-        if (_members.Length == 1)
-        {
-            Forward(0, batch, logits);
-            return;
-        }
         for (int member = 0; member < _members.Length; member++)
         {
             if (_logits[member].Length < values)
                 _logits[member] = GC.AllocateUninitializedArray<float>(values);
-            Forward(member, batch, _logits[member].AsSpan(0, values));
+            _members[member].Backend.Forward(batch, _logits[member].AsSpan(0, values));
         }
-        if (_rule == EnsembleRule.Logits)
-            AverageLogits(logits);
-        else
-            AverageProbabilities(logits);
+        FindFaults(batch.LogitRows);
+        int row = 0;
+        foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
+        {
+            Blend blend = chunk.Blend ?? _blend;
+            if (blend.Weights.Length != _members.Length)
+                throw new ArgumentException($"A blend must have {_members.Length} weights, but has {blend.Weights.Length}.", nameof(batch));
+            for (int end = row + chunk.LogitRows; row < end; row++)
+            {
+                if (_faults[row] is null)
+                    _blender.Average(_logits, row * vocabulary, blend, logits.Slice(row * vocabulary, vocabulary));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Exception? FaultOf(int row) => _faults[row];
+
+    /// <summary>What each member that runs thought of a token, in their order.</summary>
+    /// <param name="row">A row of the last forward pass, without a fault.</param>
+    /// <param name="token">The token that was chosen.</param>
+    /// <param name="blend">The weights that chose it; null = the members' own.</param>
+    public ExpertAttribution Attribute(int row, int token, Blend? blend)
+    {
+        int vocabulary = Shape.VocabularySize, start = row * vocabulary;
+        var logprobs = new float[_members.Length];
+        var choices = new int[_members.Length];
+        for (int member = 0; member < _members.Length; member++)
+        {
+            ReadOnlySpan<float> logits = _logits[member].AsSpan(start, vocabulary);
+            _logSums[member] = _blender.LogSum(logits);
+            logprobs[member] = (float)(logits[token] - _logSums[member]);
+            choices[member] = LogitMath.FirstIndexOf(logits, LogitMath.Max(logits));
+        }
+        double disagreement = Divergence.JensenShannon(_logits, start, vocabulary, _logSums, (blend ?? _blend).Weights);
+        return new ExpertAttribution(logprobs, choices, disagreement);
     }
 
     /// <summary>Disposes the backends of all members.</summary>
@@ -83,29 +105,19 @@ public sealed class LogitEnsemble : IBackend
             member.Backend.Dispose();
     }
 
-    private void Forward(int member, ForwardBatch batch, Span<float> logits)
+    // A member that breaks on one text is a fault of that text's row alone.
+    private void FindFaults(int rows)
     {
-        _members[member].Backend.Forward(batch, logits);
-        if (!LogitAverage.IsFinite(logits))
-            throw new MemberFaultException(_members[member].Id);
-    }
-
-    private void AverageLogits(Span<float> logits)
-    {
-        ReadOnlySpan<float> first = _logits[0].AsSpan(0, logits.Length);
-        first.CopyTo(logits);
-        for (int member = 1; member < _members.Length; member++)
-            LogitAverage.AddDeviation(logits, first, _logits[member].AsSpan(0, logits.Length), (float)_weights[member]);
-    }
-
-    private void AverageProbabilities(Span<float> logits)
-    {
-        int vocabulary = Shape.VocabularySize;
-        for (int row = 0; row < logits.Length; row += vocabulary)
+        if (_faults.Length < rows)
+            _faults = new MemberFaultException?[rows];
+        for (int row = 0; row < rows; row++)
         {
-            for (int member = 0; member < _members.Length; member++)
-                _logSums[member] = LogitAverage.LogSum(_logits[member].AsSpan(row, vocabulary), _exponentials, _blockSums);
-            LogitAverage.LogMean(_logits, row, _logSums, _weights, logits.Slice(row, vocabulary));
+            _faults[row] = null;
+            for (int member = 0; member < _members.Length && _faults[row] is null; member++)
+            {
+                if (!LogitAverage.IsFinite(_logits[member].AsSpan(row * Shape.VocabularySize, Shape.VocabularySize)))
+                    _faults[row] = new MemberFaultException(_members[member].Id);
+            }
         }
     }
 

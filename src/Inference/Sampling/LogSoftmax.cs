@@ -19,6 +19,9 @@ internal sealed class LogSoftmax
         _blockSums = new double[(vocabularySize + LogitMath.BlockLogits - 1) / LogitMath.BlockLogits];
     }
 
+    /// <summary>The logarithm of the row's sum of exponentials.</summary>
+    public double LogSum => _logSum;
+
     /// <summary>Turns to another row.</summary>
     /// <exception cref="ArithmeticException">The row has no finite maximum.</exception>
     public void Read(ReadOnlySpan<float> logits)

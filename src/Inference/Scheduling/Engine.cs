@@ -190,6 +190,8 @@ public sealed class Engine : IAsyncDisposable
             PromptTokens = _loop.PromptTokens,
             CachedPromptTokens = _loop.CachedPromptTokens,
             GeneratedTokens = _loop.GeneratedTokens,
+            AttributedTokens = _loop.AttributedTokens,
+            Disagreement = _loop.Disagreement,
             PrefixQueryTokens = scheduler.PrefixQueryTokens,
             PrefixHitTokens = scheduler.PrefixHitTokens,
             Preemptions = scheduler.Preemptions,

@@ -1,3 +1,4 @@
+using Serving.Inference.Ensembles;
 using Serving.Inference.Sampling;
 
 namespace Serving.Inference.Scheduling;
@@ -7,6 +8,7 @@ namespace Serving.Inference.Scheduling;
 internal sealed class EngineLoop
 {
     private readonly IBackend _backend;
+    private readonly LogitEnsemble? _ensemble; // the backend, if it is one
     private readonly EngineOptions _options;
     private readonly Scheduler _scheduler;
     private readonly Sampler _sampler;
@@ -19,7 +21,7 @@ internal sealed class EngineLoop
     /// <summary>A loop over a backend's empty blocks.</summary>
     public EngineLoop(IBackend backend, EngineOptions options)
     {
-        _backend = backend;
+        (_backend, _ensemble) = (backend, backend as LogitEnsemble);
         _options = options;
         _vocabulary = backend.Shape.VocabularySize;
         _scheduler = new Scheduler(options, backend.Kv);
@@ -53,6 +55,12 @@ internal sealed class EngineLoop
 
     /// <summary>Tokens generated.</summary>
     public long GeneratedTokens { get; private set; }
+
+    /// <summary>Tokens whose experts were asked what they thought of it.</summary>
+    public long AttributedTokens { get; private set; }
+
+    /// <summary>The sum of the experts' disagreement on these, in nats.</summary>
+    public double Disagreement { get; private set; }
 
     /// <summary>The longest sequence that a backend can hold: its context, or less if all its K/V blocks hold less.</summary>
     public static int ContextOf(IBackend backend) =>
@@ -116,6 +124,7 @@ internal sealed class EngineLoop
 
     private void Distribute(ReadOnlySpan<float> logits)
     {
+        int row = 0;
         foreach (ScheduledChunk chunk in _scheduler.Scheduled)
         {
             Generation generation = (Generation)chunk.Sequence;
@@ -124,25 +133,27 @@ internal sealed class EngineLoop
             {
                 _scheduler.Commit(chunk);
                 ComputedTokens += chunk.Length;
-                Advance(generation, logits[..length]);
+                Advance(generation, logits[..length], row);
             }
             catch (Exception fault)
             {
                 Abort(generation, FinishReason.Error, fault);
             }
             logits = logits[length..];
+            row += chunk.LogitRows;
         }
     }
 
     /// <summary>Uses a chunk's rows: those of unscored prompt positions, and the one that the next token comes from.</summary>
-    private void Advance(Generation generation, ReadOnlySpan<float> rows)
+    private void Advance(Generation generation, ReadOnlySpan<float> rows, int index)
     {
         int position = generation.Computed - (rows.Length / _vocabulary);
-        for (; rows.Length > 0; rows = rows[_vocabulary..], position++)
+        for (; rows.Length > 0; rows = rows[_vocabulary..], position++, index++)
         {
+            if (_backend.FaultOf(index) is { } fault) throw fault;
             ReadOnlySpan<float> row = rows[.._vocabulary];
             if (position < generation.PromptTokens - 1) Score(generation, row, position);
-            else Generate(generation, row);
+            else Generate(generation, row, index);
         }
         if (generation.Request.MaxTokens == 0 && generation.Computed == generation.Target)
             Finish(generation, FinishReason.Length);
@@ -155,7 +166,7 @@ internal sealed class EngineLoop
         generation.Score(logprob, _logSoftmax.Top(row, generation.Request.PromptLogprobs ?? 0));
     }
 
-    private void Generate(Generation generation, ReadOnlySpan<float> row)
+    private void Generate(Generation generation, ReadOnlySpan<float> row, int index)
     {
         GenerationRequest request = generation.Request;
         ReadOnlySpan<float> adjusted = _adjuster.Adjust(row, request, generation.Tokens);
@@ -167,10 +178,19 @@ internal sealed class EngineLoop
             logprob = _logSoftmax.Of(row[token]);
             top = _logSoftmax.Top(row, alternatives);
         }
+        ExpertAttribution? experts = request.ExpertLogprobs ? Attribute(request, index, token) : null;
         GeneratedTokens++;
-        if (generation.Take(token, EndsText(request, token), logprob, top)) Finish(generation, FinishReason.Stop);
+        if (generation.Take(token, EndsText(request, token), logprob, top, experts)) Finish(generation, FinishReason.Stop);
         else if (generation.GeneratedTokens >= request.MaxTokens || generation.Tokens.Length >= ContextTokens)
             Finish(generation, FinishReason.Length);
+    }
+
+    private ExpertAttribution? Attribute(GenerationRequest request, int row, int token)
+    {
+        if (_ensemble?.Attribute(row, token, request.Blend) is not { } attribution) return null;
+        AttributedTokens++;
+        Disagreement += attribution.Disagreement;
+        return attribution;
     }
 
     private bool EndsText(GenerationRequest request, int token) =>

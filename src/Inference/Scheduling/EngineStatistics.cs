@@ -37,6 +37,12 @@ public readonly record struct EngineStatistics
     /// <summary>Tokens generated.</summary>
     public long GeneratedTokens { get; init; }
 
+    /// <summary>Tokens of an ensemble whose experts were asked what they thought of it.</summary>
+    public long AttributedTokens { get; init; }
+
+    /// <summary>The sum of the experts' Jensen-Shannon divergence on these tokens, in nats.</summary>
+    public double Disagreement { get; init; }
+
     /// <summary>Tokens looked up in the prefix cache, preempted sequences' again.</summary>
     public long PrefixQueryTokens { get; init; }
 

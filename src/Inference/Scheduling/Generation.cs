@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Serving.Glyphs.Tokens;
+using Serving.Inference.Ensembles;
 using Serving.Inference.Sampling;
 
 namespace Serving.Inference.Scheduling;
@@ -60,12 +61,13 @@ internal sealed class Generation : Sequence
     /// <param name="endsText">Whether it is an end-of-text or stop token, which has no text.</param>
     /// <param name="logprob">Its log-probability, if asked for.</param>
     /// <param name="top">The likeliest tokens, if asked for.</param>
-    public bool Take(int token, bool endsText, float? logprob, TokenLogprob[]? top)
+    /// <param name="experts">What an ensemble's experts thought of it, if asked for.</param>
+    public bool Take(int token, bool endsText, float? logprob, TokenLogprob[]? top, ExpertAttribution? experts)
     {
         Append(token);
         _firstToken ??= _time.GetTimestamp();
         string text = endsText ? "" : Admit(_decoder.Push(token));
-        _events.Writer.TryWrite(new TokenGenerated(token, text, logprob, top));
+        _events.Writer.TryWrite(new TokenGenerated(token, text, logprob, top) { Experts = experts });
         return endsText || _stops.Matched;
     }
 

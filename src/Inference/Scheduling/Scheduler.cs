@@ -188,7 +188,8 @@ internal sealed class Scheduler
         length = end - sequence.Computed;
         if (length == 0) return;
         int rows = Math.Max(end - firstRow, 0);
-        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows);
+        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows,
+            sequence.Request.Blend);
         _scheduled.Add(new ScheduledChunk(sequence, length, rows));
         _tokensLeft -= length;
         _rowsLeft -= rows;

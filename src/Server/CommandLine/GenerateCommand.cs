@@ -19,7 +19,7 @@ internal static class GenerateCommand
 
     private static readonly Option<string?> Model = new("--model")
     {
-        Description = "The model's id. Default: the first one of the folder.",
+        Description = "A model, a named ensemble or a sum such as a+b. Default: the first model of the folder.",
         HelpName = "ID",
     };
 

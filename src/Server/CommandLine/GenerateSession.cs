@@ -6,7 +6,7 @@ using Serving.Server.Models;
 
 namespace Serving.Server.CommandLine;
 
-/// <summary>Loads one model, continues one text with it and leaves.</summary>
+/// <summary>Loads one model or ensemble, continues one text with it and leaves.</summary>
 /// <param name="Output">Where the text goes.</param>
 /// <param name="Progress">Where everything else goes.</param>
 /// <param name="ShowTimings">Whether to end with a line of figures.</param>
@@ -21,7 +21,8 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
         ModelCatalog catalog, string id, CompletionRequest request, int maxTokens, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        await using ServedModel model = Load(catalog, id);
+        await using var models = new LocalModels(catalog, new EngineOptions());
+        ServedModel model = models.Open(id);
         TimeSpan loading = Stopwatch.GetElapsedTime(start);
         CompletionPlan plan = PlanFor(model, request, maxTokens);
         await using CompletionRun run = await CompletionRun.StartAsync(plan, cancellationToken);
@@ -36,13 +37,6 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
         await Output.WriteLineAsync();
         if (ShowTimings)
             await Progress.WriteLineAsync(Summary(run, loading, first ?? TimeSpan.Zero, Stopwatch.GetElapsedTime(start)));
-    }
-
-    private static ServedModel Load(ModelCatalog catalog, string id)
-    {
-        ModelEntry entry = catalog.Entries.FirstOrDefault(entry => entry.Id == id) ?? throw new CommandLineException(
-            ExitCode.NotFound, $"The model '{id}' does not exist.", "--model", $"Name one of {string.Join(", ", catalog.Ids)}.");
-        return ServedModel.Load(entry.Root, entry.Folder, new EngineOptions());
     }
 
     private static CompletionPlan PlanFor(ServedModel model, CompletionRequest request, int maxTokens)

@@ -34,6 +34,7 @@ internal static class ServingCommandLine
         GenerateCommand.Create(),
         EmbedCommand.Create(),
         InspectCommand.Create(),
+        EvalCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

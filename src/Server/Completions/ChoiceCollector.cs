@@ -10,12 +10,15 @@ internal sealed class ChoiceCollector(int index)
     private readonly List<float?> _tokenLogprobs = [];
     private readonly List<IReadOnlyDictionary<string, float>?> _topLogprobs = [];
     private readonly List<int> _offsets = [];
+    private readonly List<ExpertLogprobs> _experts = [];
     private string? _finishReason;
 
     public void Add(CompletionChoice piece)
     {
         _text.Append(piece.Text);
         _finishReason = piece.FinishReason ?? _finishReason;
+        if (piece.ExpertLogprobs is { } experts)
+            _experts.Add(experts);
         if (piece.Logprobs is not { } logprobs)
             return;
         _tokens.AddRange(logprobs.Tokens);
@@ -26,5 +29,10 @@ internal sealed class ChoiceCollector(int index)
 
     /// <param name="withLogprobs">Whether they were asked for.</param>
     public CompletionChoice ToChoice(bool withLogprobs) => new(
-        index, _text.ToString(), withLogprobs ? new(_tokens, _tokenLogprobs, _topLogprobs, _offsets) : null, _finishReason);
+        index, _text.ToString(), withLogprobs ? new(_tokens, _tokenLogprobs, _topLogprobs, _offsets) : null, _finishReason)
+    {
+        ExpertLogprobs = _experts.Count == 0 ? null : new(
+            _experts[0].Experts, [.. _experts.SelectMany(piece => piece.TokenLogprobs)],
+            [.. _experts.SelectMany(piece => piece.TopTokens)], [.. _experts.SelectMany(piece => piece.Disagreement)]),
+    };
 }

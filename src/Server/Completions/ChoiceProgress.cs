@@ -1,5 +1,6 @@
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Completions;
 
@@ -7,9 +8,11 @@ namespace Serving.Server.Completions;
 /// Turns the events of one generation into pieces of a choice. A stream sends the pieces; an answer in one go is their sum, so
 /// that the two cannot differ. Not thread-safe.
 /// </summary>
-internal sealed class ChoiceProgress(CompletionPlan.Choice choice, Tokenizer tokenizer)
+internal sealed class ChoiceProgress(CompletionPlan.Choice choice, Tokenizer tokenizer, Ensemble? ensemble = null)
 {
-    private readonly LogprobsWriter? _logprobs = choice.Request.Logprobs is null ? null : new LogprobsWriter(tokenizer);
+    private readonly LogprobsWriter _writer = new(tokenizer);
+    private readonly bool _withLogprobs = choice.Request.Logprobs is not null;
+    private readonly string[] _experts = [.. ensemble?.ActiveExperts.Select(expert => expert.Model) ?? []];
     private string _echo = choice.Echo ?? "";
 
     /// <summary>What an event adds.</summary>
@@ -17,8 +20,11 @@ internal sealed class ChoiceProgress(CompletionPlan.Choice choice, Tokenizer tok
     /// <exception cref="GenerationFailedException">It failed.</exception>
     public CompletionChoice Step(GenerationEvent step) => step switch
     {
-        PromptScored prompt => Piece("", _logprobs?.Prompt(prompt.Tokens, _echo), null),
-        TokenGenerated token => Piece(token.Text, _logprobs?.Token(token), null),
+        PromptScored prompt => Piece("", _withLogprobs ? _writer.Prompt(prompt.Tokens, _echo) : null, null),
+        TokenGenerated token => Piece(token.Text, _withLogprobs ? _writer.Token(token) : null, null) with
+        {
+            ExpertLogprobs = token.Experts is { } attribution ? _writer.Experts(_experts, attribution) : null,
+        },
         GenerationFinished { Reason: FinishReason.Stop } end => Piece(end.Text, null, "stop"),
         GenerationFinished { Reason: FinishReason.Length } end => Piece(end.Text, null, "length"),
         GenerationFinished { Reason: FinishReason.Cancelled } => throw new OperationCanceledException("The generation was cancelled."),

@@ -1,4 +1,6 @@
 using System.ComponentModel;
+using System.Text.Json.Serialization;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Completions;
 
@@ -18,6 +20,10 @@ internal record Completion
 
     [Description("Changes with the weights, the tokenizer or the arithmetic behind the answer.")]
     public required string SystemFingerprint { get; init; }
+
+    [Description("Of an ensemble: the members and weights that made this answer, whatever became of its definition meanwhile.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EnsembleWeights? Ensemble { get; init; }
 
     public required IReadOnlyList<CompletionChoice> Choices { get; init; }
 

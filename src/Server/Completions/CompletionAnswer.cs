@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Threading.Channels;
+using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
@@ -125,6 +126,7 @@ internal sealed class CompletionAnswer
         Created = _created,
         Model = _plan.Model.Id,
         SystemFingerprint = _plan.Model.Fingerprint,
+        Ensemble = EnsembleWeights.Of(_plan.Model.Ensemble),
         Choices = choices,
         Usage = usage,
     };

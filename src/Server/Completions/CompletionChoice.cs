@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Text.Json.Serialization;
 
 namespace Serving.Server.Completions;
 
@@ -11,4 +12,9 @@ internal sealed record CompletionChoice(
     [property: Description("Prompt-major: all answers to the first prompt, then all to the second.")] int Index,
     string Text,
     CompletionLogprobs? Logprobs,
-    [property: Description("stop or length; null until the choice's last chunk.")] string? FinishReason);
+    [property: Description("stop or length; null until the choice's last chunk.")] string? FinishReason)
+{
+    [Description("When asked for: what each expert of the ensemble thought of the generated tokens.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ExpertLogprobs? ExpertLogprobs { get; init; }
+}

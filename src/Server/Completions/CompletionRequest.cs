@@ -86,7 +86,7 @@ internal sealed record CompletionRequest
     [Description("Models to be averaged, instead of a model.")]
     public EnsembleDefinition? Ensemble { get; set; }
 
-    [Description("Not supported.")]
+    [Description("Of an ensemble: report what each expert thought of every generated token. Default false.")]
     public bool? ExpertLogprobs { get; set; }
 
     /// <summary>Fields that this server does not know: ignored, or refused with <c>X-Strict: 1</c>.</summary>

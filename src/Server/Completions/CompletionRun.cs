@@ -76,7 +76,7 @@ internal sealed class CompletionRun : IAsyncDisposable
     // Never throws: the fault goes to the reader of the pieces.
     private async Task FollowAsync(CompletionPlan.Choice choice, ChannelReader<GenerationEvent> events)
     {
-        var progress = new ChoiceProgress(choice, _plan.Model.Tokenizer);
+        var progress = new ChoiceProgress(choice, _plan.Model.Tokenizer, _plan.Model.Ensemble);
         try
         {
             await foreach (GenerationEvent step in events.ReadAllAsync(CancellationToken.None))

@@ -85,6 +85,8 @@ internal sealed class CompletionValidator(
             Logprobs = logprobs,
             PromptLogprobs = request.Echo is true ? logprobs : null,
             LogitBias = Biases(request.LogitBias),
+            Blend = model.Ensemble?.Blend,
+            ExpertLogprobs = request.ExpertLogprobs ?? false,
         };
     }
 
@@ -225,8 +227,8 @@ internal sealed class CompletionValidator(
             "'suffix' is not supported: these models only continue text. Leave it out.");
         _problems.Unsupported(request.BestOf is not null && request.BestOf != (request.N ?? 1), "best_of",
             "'best_of' is not supported beyond 'n': every answer is returned. Leave it out.");
-        _problems.Unsupported(request.ExpertLogprobs is true, "expert_logprobs",
-            "'expert_logprobs' is not supported yet. Leave it out.");
+        _problems.Unsupported(request.ExpertLogprobs is true && model.Ensemble is null, "expert_logprobs",
+            $"'expert_logprobs' needs an ensemble: '{model.Id}' is a single model. Name a sum such as a+b, or leave it out.");
     }
 
     private void CheckUnknown(CompletionRequest request)

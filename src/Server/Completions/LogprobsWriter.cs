@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
+using Serving.Inference.Ensembles;
 
 namespace Serving.Server.Completions;
 
@@ -45,6 +46,12 @@ internal sealed class LogprobsWriter(Tokenizer tokenizer)
             [NameOf(token.TokenId)], [Finite(logprob)], [Top(token.TokenId, logprob, token.TopLogprobs)], [start]);
     }
 
+    /// <summary>What the experts of an ensemble thought of a generated token.</summary>
+    /// <param name="experts">The experts' ids.</param>
+    /// <param name="attribution">Their thoughts, in the same order.</param>
+    public ExpertLogprobs Experts(IReadOnlyList<string> experts, ExpertAttribution attribution) => new(
+        experts, [[.. attribution.Logprobs.Select(Finite)]], [[.. attribution.FirstChoices.Select(NameOf)]], [attribution.Disagreement]);
+
     // Different tokens may have the same text (parts of characters do); the chosen one keeps the plain name.
     private Dictionary<string, float> Top(int chosen, float logprob, IReadOnlyList<TokenLogprob>? alternatives)
     {
@@ -60,8 +67,8 @@ internal sealed class LogprobsWriter(Tokenizer tokenizer)
         return top;
     }
 
-    // A model may know more ids than its tokenizer.
-    private string NameOf(int id)
+    /// <summary>A token's text. A model may know more ids than its tokenizer; these are called by their number.</summary>
+    public string NameOf(int id)
     {
         try
         {

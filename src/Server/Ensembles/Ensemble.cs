@@ -12,8 +12,17 @@ internal sealed record Ensemble(string Id, IReadOnlyList<Expert> Experts, Ensemb
     public const int MaxExperts = 8;
     public const double MaxWeight = 1_000_000;
 
-    /// <summary>Equal for ensembles that are the same in name and members.</summary>
-    public string Key => $"{Id}\n{Describe(Experts, Rule)}";
+    /// <summary>Counts the definitions of a name, from 1; 0 for an ensemble without a name.</summary>
+    public int Version { get; init; }
+
+    /// <summary>Equal for ensembles of the same members, whatever their weights: one engine answers for all of them.</summary>
+    public string MembersKey => string.Join('\n', ActiveExperts.Select(expert => expert.Model));
+
+    /// <summary>The members with a weight above 0, which alone ever run.</summary>
+    public IEnumerable<Expert> ActiveExperts => Experts.Where(expert => expert.Weight > 0);
+
+    /// <summary>How its active experts answer together.</summary>
+    public Blend Blend => new(ActiveExperts.Select(expert => expert.Weight), Rule);
 
     /// <summary>Equal weights, by logits.</summary>
     public static Ensemble OfSum(string id, IEnumerable<string> models) =>

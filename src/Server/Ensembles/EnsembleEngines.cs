@@ -1,4 +1,3 @@
-using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Errors;
 using Serving.Server.Models;
@@ -6,22 +5,24 @@ using Serving.Server.Models;
 namespace Serving.Server.Ensembles;
 
 /// <summary>
-/// The engines of ensembles, made on first use over the weights that their members have loaded. Those of named ensembles stay;
-/// of the others the last <see cref="MaxUnnamed"/> do. Thread-safe.
+/// The engines of ensembles, made on first use over the weights that their members have loaded: one for all ensembles of the same
+/// members, because how a request weighs them travels with it. Engines of named ensembles stay; of the others the last
+/// <see cref="MaxUnnamed"/> do. Thread-safe.
 /// </summary>
 internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions options) : IAsyncDisposable
 {
     public const int MaxUnnamed = 8;
 
     private readonly SemaphoreSlim _gate = new(1);
+    private readonly List<Slot> _retired = []; // whose members were replaced; they end when their last request does
     private volatile Slot[] _slots = [];
     private long _uses;
 
     /// <summary>Whether the loops of all engines give signs of life.</summary>
     public bool AreAlive => _slots.All(slot => slot.Model.IsAlive);
 
-    /// <summary>Names of the unnamed engines that there are, for tests.</summary>
-    public IEnumerable<string> UnnamedIds => _slots.Where(slot => !slot.IsKept).Select(slot => slot.Model.Id);
+    /// <summary>Members of the engines that no named ensemble needs, for tests.</summary>
+    public IEnumerable<string> UnnamedKeys => _slots.Where(slot => !IsKept(slot)).Select(slot => slot.Key);
 
     /// <summary>Who answers a request, kept at work until the result is disposed.</summary>
     /// <param name="model">A model, an ensemble's name or a sum.</param>
@@ -30,30 +31,30 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
     public async ValueTask<RentedModel> RentAsync(string? model, EnsembleDefinition? definition)
     {
         if (definition is not null)
-            return await RentAsync(catalog.Bind(RequestedEnsemble.Read(model, definition), "ensemble"), isKept: false);
-        return catalog.FindEnsemble(model) is { } named
-            ? await RentAsync(named, isKept: catalog.Ensembles.Contains(named))
+            return await RentAsync(catalog.Bind(RequestedEnsemble.Read(model, definition), "ensemble"));
+        return catalog.FindEnsemble(model) is { } ensemble
+            ? await RentAsync(ensemble)
             : new RentedModel(catalog.Find(model).Require(), null);
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (Slot slot in _slots)
+        foreach (Slot slot in _slots.Concat(_retired))
             await slot.Model.DisposeAsync();
         _gate.Dispose();
     }
 
-    private async Task<RentedModel> RentAsync(EnsembleEntry entry, bool isKept)
+    private async Task<RentedModel> RentAsync(EnsembleEntry entry)
     {
-        IReadOnlyList<ServedModel> members = entry.Require();
-        string key = entry.Definition.Key;
+        Cast cast = Cast.Of(entry);
         await _gate.WaitAsync();
         try
         {
-            Slot slot = _slots.FirstOrDefault(slot => slot.Key == key)
-                ?? await AddAsync(key, entry.Definition, members, isKept);
+            await EndRetiredAsync();
+            Slot slot = _slots.FirstOrDefault(slot => slot.Key == entry.Definition.MembersKey && slot.Members.SequenceEqual(cast.Members))
+                ?? await AddAsync(entry.Definition, cast.Members);
             slot.LastUse = ++_uses;
-            return new RentedModel(slot.Model, slot.Users);
+            return new RentedModel(slot.Model.As(entry.Definition, cast.Fingerprint), slot.Users);
         }
         finally
         {
@@ -62,35 +63,41 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
     }
 
     // Users come only through the gate, so an engine without any stays idle while it is held.
-    private async Task<Slot> AddAsync(string key, Ensemble ensemble, IReadOnlyList<ServedModel> members, bool isKept)
+    private async Task<Slot> AddAsync(Ensemble ensemble, IReadOnlyList<ServedModel> members)
     {
-        if (!isKept && _slots.Count(slot => !slot.IsKept) >= MaxUnnamed)
+        if (_slots.FirstOrDefault(slot => slot.Key == ensemble.MembersKey) is { } outdated)
+            Retire(outdated);
+        else if (!IsNamed(ensemble.MembersKey) && UnnamedKeys.Count() >= MaxUnnamed)
         {
-            Slot oldest = _slots.Where(slot => slot is { IsKept: false, Users.IsIdle: true }).MinBy(slot => slot.LastUse)
-                ?? throw new ApiException(ErrorTable.EnsemblesBusy(MaxUnnamed));
-            _slots = [.. _slots.Where(slot => slot != oldest)];
-            await oldest.Model.DisposeAsync();
+            Retire(_slots.Where(slot => !IsKept(slot) && slot.Users.IsIdle).MinBy(slot => slot.LastUse)
+                ?? throw new ApiException(ErrorTable.EnsemblesBusy(MaxUnnamed)));
         }
-        var added = new Slot(key, Start(ensemble, members), isKept);
+        await EndRetiredAsync();
+        var added = new Slot(ensemble.MembersKey, members, EnsembleModel.Start(ensemble.Id, members, options));
         _slots = [.. _slots, added];
         return added;
     }
 
-    private ServedModel Start(Ensemble ensemble, IReadOnlyList<ServedModel> members)
+    private void Retire(Slot slot)
     {
-        (Expert Expert, ServedModel Model)[] active = [.. ensemble.Experts.Zip(members).Where(pair => pair.First.Weight > 0)];
-        int[] endOfText = [.. active.SelectMany(pair => pair.Model.EndOfTextIds).Distinct()];
-        return new ServedModel(ensemble.Id, Average, members[0].Tokenizer, options with { EndOfTextIds = endOfText })
-        {
-            Facts = ModelFacts.OfEnsemble(members),
-            Fingerprint = SystemFingerprint.OfEnsemble(ensemble.Rule, active.Select(pair => (pair.Model.Fingerprint, pair.Expert.Weight))),
-        };
-
-        LogitEnsemble Average() => new(
-            [.. active.Select(pair => new EnsembleMember(pair.Model.Id, pair.Model.NewBackend(), pair.Expert.Weight))], ensemble.Rule);
+        _slots = [.. _slots.Where(other => other != slot)];
+        _retired.Add(slot);
     }
 
-    private sealed record Slot(string Key, ServedModel Model, bool IsKept)
+    private async Task EndRetiredAsync()
+    {
+        foreach (Slot slot in _retired.FindAll(slot => slot.Users.IsIdle))
+        {
+            _retired.Remove(slot);
+            await slot.Model.DisposeAsync();
+        }
+    }
+
+    private bool IsKept(Slot slot) => IsNamed(slot.Key);
+
+    private bool IsNamed(string membersKey) => catalog.Ensembles.Any(named => named.Definition.MembersKey == membersKey);
+
+    private sealed record Slot(string Key, IReadOnlyList<ServedModel> Members, ServedModel Model)
     {
         public UserCount Users { get; } = new();
 

@@ -24,9 +24,7 @@ internal sealed class EnsembleEntry(Ensemble ensemble, IReadOnlyList<ModelEntry?
     };
 
     /// <summary>Why it cannot answer now; null when it can. A member is never left out.</summary>
-    public ApiFailure? Obstacle() => FirstObstacle() is { } failure
-        ? failure with { Error = failure.Error with { Param = param } }
-        : null;
+    public ApiFailure? Obstacle() => FirstObstacle()?.About(param);
 
     /// <summary>Its members in the order of its experts.</summary>
     /// <exception cref="ApiException">It cannot answer now.</exception>

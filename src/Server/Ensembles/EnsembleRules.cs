@@ -6,6 +6,11 @@ namespace Serving.Server.Ensembles;
 /// <summary>What an ensemble must be like, for requests and files alike.</summary>
 internal static class EnsembleRules
 {
+    private const int MaxNameChars = 64;
+
+    /// <summary>What a name must be like; one with '+' would be a sum of models.</summary>
+    public static string NameForm { get; } = $"1 to {MaxNameChars} of A-Z a-z 0-9 . _ -";
+
     /// <summary>Something wrong: the field's path, what it must be, and what it is.</summary>
     internal readonly record struct Breach(string Path, string Expected, string Found);
 
@@ -32,6 +37,9 @@ internal static class EnsembleRules
     public static (IReadOnlyList<Expert> Experts, EnsembleRule Rule) Read(EnsembleDefinition definition) => (
         [.. definition.Experts!.Select(expert => new Expert(expert!.Model!, expert.Weight ?? 1))],
         definition.Combine == "probs" ? EnsembleRule.Probabilities : EnsembleRule.Logits);
+
+    public static bool IsName(string name) =>
+        name.Length is > 0 and <= MaxNameChars && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 
     private static string Show(double number) =>
         double.IsFinite(number) ? number.ToString(CultureInfo.InvariantCulture) : "a number beyond the range of double precision";

@@ -8,8 +8,6 @@ namespace Serving.Server.Ensembles;
 internal static class EnsemblesFile
 {
     private const string FileName = "ensembles.json";
-    private const int MaxNameChars = 64;
-
     private const string Form =
         """an object such as {"both": {"experts": [{"model": "a", "weight": 1}, {"model": "b"}], "combine": "logits"}}""";
 
@@ -37,9 +35,9 @@ internal static class EnsemblesFile
 
     private static Ensemble Check(string path, string name, EnsembleDefinition? definition)
     {
-        if (!IsName(name))
+        if (!EnsembleRules.IsName(name))
         {
-            throw new CheckpointException(path, "name", $"1 to {MaxNameChars} of A-Z a-z 0-9 . _ -", $"'{name}'",
+            throw new CheckpointException(path, "name", EnsembleRules.NameForm, $"'{name}'",
                 "A name with '+' would be a sum of models.");
         }
         if (definition is null)
@@ -54,7 +52,4 @@ internal static class EnsemblesFile
         (IReadOnlyList<Expert> experts, Inference.Ensembles.EnsembleRule rule) = EnsembleRules.Read(definition);
         return new Ensemble(name, experts, rule);
     }
-
-    private static bool IsName(string name) =>
-        name.Length is > 0 and <= MaxNameChars && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 }

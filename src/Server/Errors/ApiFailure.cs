@@ -8,4 +8,7 @@ internal sealed record ApiFailure(int Status, ApiError Error, int? RetryAfterSec
 {
     /// <summary>Whether the same request would fail again: clients that retry by status are told not to.</summary>
     public bool IsPermanent => RetryAfterSeconds is null && Status != StatusCodes.Status500InternalServerError;
+
+    /// <summary>The same failure, blamed on another field.</summary>
+    public ApiFailure About(string param) => this with { Error = Error with { Param = param } };
 }

@@ -26,6 +26,7 @@ internal static class ErrorTable
         EngineRefusedException { Reason: EngineRefusal.QueueFull } full => QueueFull(full.RetryAfterSeconds),
         EngineRefusedException { Reason: EngineRefusal.ShuttingDown } => ShuttingDown(),
         GenerationFailedException { InnerException: MemberFaultException fault } => MemberFault(fault.MemberId),
+        MemberFaultException fault => MemberFault(fault.MemberId),
         BadHttpRequestException { InnerException: JsonException json } => Invalid([JsonFault.Describe(json)]),
         BadHttpRequestException { InnerException: null } bad when QueryFault.Describe(bad) is { } problem => Invalid([problem]),
         BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } => Invalid([JsonFault.Missing]),
@@ -104,6 +105,9 @@ internal static class ErrorTable
     public static ApiFailure EnsemblesBusy(int engines) => new(StatusCodes.Status429TooManyRequests, new(
         $"All {engines} engines for sums and ensembles without a name are busy. Try again in a moment, or name the ensemble in "
         + "ensembles.json.", RateLimit, "model", ErrorCode.QueueFull), 1);
+
+    public static ApiFailure ComparisonsBusy(int waiting) => new(StatusCodes.Status429TooManyRequests, new(
+        $"{waiting} comparisons wait already, as many as may. Try again in a moment.", RateLimit, null, ErrorCode.QueueFull), 1);
 
     public static ApiFailure QueueFull(int retryAfterSeconds) => new(StatusCodes.Status429TooManyRequests, new(
         $"The queue of this model is full. Try again in {retryAfterSeconds} s.", RateLimit, null, ErrorCode.QueueFull),

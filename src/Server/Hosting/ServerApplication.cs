@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using Serilog;
 using Serving.Inference.Scheduling;
+using Serving.Server.Comparisons;
 using Serving.Server.Completions;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -56,6 +57,8 @@ internal static class ServerApplication
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
         services.AddSingleton<TableInspections>();
+        services.AddSingleton<PromptComparer>();
+        services.AddSingleton<TextComparer>();
         services.AddSingleton<LoadModel>(ServedModel.Load);
         services.AddHostedService<ModelLoader>();
         services.AddServingOpenApi();
@@ -79,6 +82,8 @@ internal static class ServerApplication
         v1.MapModels();
         v1.MapInspection();
         v1.MapLogits();
+        v1.MapEnsembles();
+        v1.MapCompare();
         app.MapHealth();
         app.MapOpenApi();
         app.MapPage();

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
+using Serving.Server.Comparisons;
 using Serving.Server.Completions;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -27,6 +28,13 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(Similarity))]
 [JsonSerializable(typeof(LogitsRequest))]
 [JsonSerializable(typeof(Logits))]
+[JsonSerializable(typeof(CompareRequest))]
+[JsonSerializable(typeof(GeneratedComparison))]
+[JsonSerializable(typeof(ScoredComparison))]
+[JsonSerializable(typeof(EnsembleDefinition))]
+[JsonSerializable(typeof(EnsembleInfo))]
+[JsonSerializable(typeof(EnsembleList))]
+[JsonSerializable(typeof(EnsembleDeleted))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(Dictionary<string, EnsembleDefinition>))]
 [JsonSerializable(typeof(byte[]))]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Serving.Inference.Checkpoints;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -10,7 +11,8 @@ internal sealed class ModelCatalog : IAsyncDisposable
     private const int MaxShownIdChars = 64;
 
     private readonly Dictionary<string, ModelEntry> _entries = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, EnsembleEntry> _ensembles = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, EnsembleEntry> _ensembles = new(StringComparer.Ordinal);
+    private readonly Lock _defining = new();
 
     /// <param name="roots">Folders of models, at least one model in all.</param>
     /// <exception cref="CheckpointException">Two models or ensembles have one id, or an ensembles.json is malformed.</exception>
@@ -38,7 +40,7 @@ internal sealed class ModelCatalog : IAsyncDisposable
     public IReadOnlyCollection<ModelEntry> Entries => _entries.Values;
 
     /// <summary>All ensembles that have a name, by name.</summary>
-    public IReadOnlyCollection<EnsembleEntry> Ensembles => _ensembles.Values;
+    public IEnumerable<EnsembleEntry> Ensembles => _ensembles.Values.OrderBy(entry => entry.Id, StringComparer.Ordinal);
 
     /// <summary>The ids of all models.</summary>
     public IEnumerable<string> Ids => _entries.Keys;
@@ -94,6 +96,34 @@ internal sealed class ModelCatalog : IAsyncDisposable
             : throw new ApiException(ErrorTable.ModelNotFound(Clip(ensemble.Experts[missing].Model), Ids, param));
     }
 
+    /// <summary>Gives a name to an ensemble, or another meaning to the name. Requests that were taken before keep the meaning
+    /// that they began with.</summary>
+    /// <returns>The ensemble with its version.</returns>
+    /// <exception cref="ApiException">400: a model has that name; 404, 409, 503: the members cannot answer together.</exception>
+    public EnsembleEntry Define(Ensemble ensemble)
+    {
+        if (_entries.ContainsKey(ensemble.Id))
+        {
+            throw new ApiException(ErrorTable.Invalid([new Problem(ErrorCode.InvalidValue, "name",
+                $"'{ensemble.Id}' is a model: choose a name that no model has.")]));
+        }
+        if (Bind(ensemble, "experts").Obstacle() is { } obstacle)
+            throw new ApiException(obstacle);
+        lock (_defining)
+        {
+            int version = 1 + (_ensembles.GetValueOrDefault(ensemble.Id)?.Definition.Version ?? 0);
+            return _ensembles[ensemble.Id] = new EnsembleEntry(ensemble with { Version = version }, MembersOf(ensemble));
+        }
+    }
+
+    /// <summary>Takes a name back.</summary>
+    /// <exception cref="ApiException">404: no ensemble has it.</exception>
+    public void Remove(string name)
+    {
+        if (!_ensembles.TryRemove(name, out _))
+            throw new ApiException(ErrorTable.ModelNotFound(Clip(name), _ensembles.Keys, "name"));
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (ServedModel model in Entries.Select(entry => entry.Model).OfType<ServedModel>())
@@ -104,7 +134,7 @@ internal sealed class ModelCatalog : IAsyncDisposable
 
     private void Add(ModelsRoot root, Ensemble ensemble)
     {
-        if (_entries.ContainsKey(ensemble.Id) || !_ensembles.TryAdd(ensemble.Id, new EnsembleEntry(ensemble, MembersOf(ensemble))))
+        if (_entries.ContainsKey(ensemble.Id) || !_ensembles.TryAdd(ensemble.Id, new EnsembleEntry(ensemble with { Version = 1 }, MembersOf(ensemble))))
         {
             throw new CheckpointException(root.Path, "ensembles.json", "names that no model and no other ensemble has",
                 $"'{ensemble.Id}' twice", "Rename the ensemble.");

@@ -4,6 +4,7 @@ using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Models;
 
@@ -15,6 +16,7 @@ internal sealed class ServedModel : IAsyncDisposable
     private static readonly string[] UsualEndTokens = ["</s>", "<|endoftext|>"];
 
     private readonly IBackend _backend;
+    private readonly bool _isBorrowed; // another object owns engine and backend
 
     /// <summary>Starts an engine.</summary>
     /// <param name="id">The model's id.</param>
@@ -28,7 +30,17 @@ internal sealed class ServedModel : IAsyncDisposable
         Engine = new Engine(_backend, tokenizer, options);
     }
 
+    private ServedModel(ServedModel owner, Ensemble ensemble)
+    {
+        (Id, Ensemble, _isBorrowed) = (ensemble.Id, ensemble, true);
+        (_backend, Engine, NewBackend, Tokenizer, EndOfTextIds) =
+            (owner._backend, owner.Engine, owner.NewBackend, owner.Tokenizer, owner.EndOfTextIds);
+    }
+
     public string Id { get; }
+
+    /// <summary>The ensemble that it answers for, with the weights that it answers by; null for a single model.</summary>
+    public Ensemble? Ensemble { get; }
 
     public Tokenizer Tokenizer { get; }
 
@@ -60,6 +72,10 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Whether the engine's loop gives signs of life.</summary>
     public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
 
+    /// <summary>The same engine, answering under the name and by the weights of an ensemble of its members. It lives no longer than
+    /// this object, and disposing it does nothing.</summary>
+    public ServedModel As(Ensemble ensemble, string fingerprint) => new(this, ensemble) { Facts = Facts, Fingerprint = fingerprint };
+
     /// <summary>Reads a model's files and starts its engine.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
     /// <exception cref="TokenizerFormatException">The tokenizer is.</exception>
@@ -83,6 +99,8 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Ends the engine, then frees its memory.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_isBorrowed)
+            return;
         await Engine.DisposeAsync();
         _backend.Dispose();
     }

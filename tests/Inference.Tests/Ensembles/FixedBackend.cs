@@ -9,6 +9,9 @@ internal sealed class FixedBackend(int vocabulary, int context = 48, int blocks 
 
     public KvCapacity Kv => new(blocks, blockTokens);
 
+    /// <summary>A token after which nothing is finite; -1 = none.</summary>
+    public int IllToken { get; init; } = -1;
+
     /// <summary>Forward passes so far.</summary>
     public int Passes { get; private set; }
 
@@ -21,8 +24,16 @@ internal sealed class FixedBackend(int vocabulary, int context = 48, int blocks 
     public void Forward(ForwardBatch batch, Span<float> logits)
     {
         Passes++;
-        for (int row = 0; row < batch.LogitRows; row++)
-            _row.CopyTo(logits[(row * vocabulary)..]);
+        int row = 0;
+        foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
+        {
+            for (int i = chunk.Length - chunk.LogitRows; i < chunk.Length; i++, row++)
+            {
+                _row.CopyTo(logits[(row * vocabulary)..]);
+                if (batch.Tokens[chunk.Start + i] == IllToken)
+                    logits[row * vocabulary] = float.NaN;
+            }
+        }
     }
 
     public void Dispose()

@@ -148,9 +148,71 @@ public sealed class LogitEnsembleTests
         using var ensemble = new LogitEnsemble([new("well", new FixedBackend(300)), new("ill", ill)]);
         var batch = new ForwardBatch();
         batch.Add([1], 0, [0], 1);
-        var fault = Assert.Throws<MemberFaultException>(() => ensemble.Forward(batch, new float[300]));
+        ensemble.Forward(batch, new float[300]);
+        var fault = Assert.IsType<MemberFaultException>(ensemble.FaultOf(0));
         Assert.Equal("ill", fault.MemberId);
         Assert.Contains("'ill'", fault.Message);
+    }
+
+    [Fact]
+    public void Forward_MemberIllOnOneRow_LeavesTheOthers()
+    {
+        using var ensemble = new LogitEnsemble([new("well", new FixedBackend(300)), new("touchy", new FixedBackend(300) { IllToken = 7 })]);
+        var batch = new ForwardBatch();
+        batch.Add([1, 7, 2], 0, [0], 3);
+        ensemble.Forward(batch, new float[900]);
+        Assert.Equal([false, true, false], Enumerable.Range(0, 3).Select(row => ensemble.FaultOf(row) is not null));
+        batch.Clear();
+        batch.Add([1], 0, [0], 1);
+        ensemble.Forward(batch, new float[300]);
+        Assert.Null(ensemble.FaultOf(0));
+    }
+
+    [Fact]
+    public void Forward_ChunksWithBlendsOfTheirOwn_AnswerAsEnsemblesOfTheseWeights()
+    {
+        int[] tokens = Experts.Tokens(5, 12);
+        (double[] Weights, EnsembleRule Rule)[] blends = [([1, 1, 1], EnsembleRule.Logits), ([3, 1, 0.1], EnsembleRule.Probabilities), ([0.2, 5, 2], EnsembleRule.Logits)];
+        using LogitEnsemble shared = Experts.Average([0, 1, 2], [1, 2, 3], EnsembleRule.Logits);
+        var batch = new ForwardBatch();
+        for (int i = 0; i < blends.Length; i++)
+            batch.Add(tokens, 0, [i], tokens.Length, new Blend(blends[i].Weights, blends[i].Rule));
+        float[][] together = Sequence.Forward(shared, batch);
+        for (int i = 0; i < blends.Length; i++)
+        {
+            using LogitEnsemble alone = Experts.Average([0, 1, 2], blends[i].Weights, blends[i].Rule);
+            Experts.AssertSameBits(Experts.Run(alone, tokens), together[(i * tokens.Length)..((i + 1) * tokens.Length)]);
+        }
+    }
+
+    [Fact]
+    public void Forward_BlendOfAnotherNumberOfExperts_IsRefused()
+    {
+        using LogitEnsemble ensemble = Experts.Average([0, 1], [1, 1], EnsembleRule.Logits);
+        var batch = new ForwardBatch();
+        batch.Add([1], 0, [0], 1, new Blend([1, 1, 1], EnsembleRule.Logits));
+        Assert.Throws<ArgumentException>(() => ensemble.Forward(batch, new float[256]));
+    }
+
+    [Fact]
+    public void Attribute_ChosenToken_TellsEachExpertsThoughts()
+    {
+        int[] seeds = [0, 1, 2], tokens = Experts.Tokens(6, 9);
+        double[] weights = [1, 2, 5];
+        using LogitEnsemble ensemble = Experts.Average(seeds, weights, EnsembleRule.Logits);
+        _ = Experts.Run(ensemble, tokens, chunk: 9);
+        ExpertAttribution attribution = ensemble.Attribute(row: 8, token: 42, blend: null);
+        double[][] members = [.. seeds.Select(seed => Softmax(RunAlone(seed, tokens)[8]))];
+        double disagreement = 0;
+        for (int i = 0; i < 256; i++)
+        {
+            double mixture = members.Select((member, m) => weights[m] / 8 * member[i]).Sum();
+            disagreement += members.Select((member, m) => weights[m] / 8 * member[i] * Math.Log(member[i] / mixture)).Sum();
+        }
+        Assert.All(members.Index(), pair => Assert.Equal(Math.Log(pair.Item[42]), attribution.Logprobs[pair.Index], 1e-5));
+        Assert.Equal(members.Select(member => Array.IndexOf(member, member.Max())), attribution.FirstChoices);
+        Assert.Equal(disagreement, attribution.Disagreement, 1e-6);
+        Assert.True(disagreement > 1e-4);
     }
 
     [Fact]

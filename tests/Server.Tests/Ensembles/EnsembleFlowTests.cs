@@ -157,26 +157,40 @@ public sealed class EnsembleFlowTests(ExpertsServer experts) : IClassFixture<Exp
     {
         using ExpertsFolder folder = ExpertsFolder.Create();
         await using RunningServer server = await RunningServer.StartAsync(null, folder.Setting);
-        for (int weight = 1; weight <= EnsembleEngines.MaxUnnamed; weight++)
-            await WeighAsync(server, weight);
-        await WeighAsync(server, 1);
-        await WeighAsync(server, 100);
-        string[] ids = [.. server.App.Services.GetRequiredService<EnsembleEngines>().UnnamedIds];
-        Assert.Equal(EnsembleEngines.MaxUnnamed, ids.Length);
-        Assert.Contains("1*a+1*b", ids);
-        Assert.Contains("1*a+100*b", ids);
-        Assert.DoesNotContain("1*a+2*b", ids);
+        string[] sums = ["a+b", "b+a", "a+a", "b+b", "a+a+b", "a+b+a", "b+a+a", "a+b+b"];
+        foreach (string sum in (string[])[.. sums, "a+b", "b+b+b"])
+            await AskAsync(server, sum);
+        string[] keys = [.. server.App.Services.GetRequiredService<EnsembleEngines>().UnnamedKeys];
+        Assert.Equal(EnsembleEngines.MaxUnnamed, keys.Length);
+        Assert.Contains("a\nb", keys);
+        Assert.Contains("b\nb\nb", keys);
+        Assert.DoesNotContain("b\na", keys);
+    }
+
+    [Fact]
+    public async Task Engines_OtherWeights_ShareOne()
+    {
+        using ExpertsFolder folder = ExpertsFolder.Create();
+        await using RunningServer server = await RunningServer.StartAsync(null, folder.Setting);
+        for (int weight = 1; weight <= 20; weight++)
+        {
+            using HttpResponseMessage response = await server.CompleteAsync(
+                $$$"""{"ensemble":{"experts":[{"model":"a"},{"model":"b","weight":{{{weight}}}}]},"prompt":"x","max_tokens":1}""");
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+        Assert.Single(server.App.Services.GetRequiredService<EnsembleEngines>().UnnamedKeys);
     }
 
     [Fact]
     public async Task Engines_AllBusy_Is429()
     {
         await using GatedServer gated = await GatedServer.StartAsync();
-        List<Task<HttpResponseMessage>> running = [.. Enumerable.Range(1, EnsembleEngines.MaxUnnamed).Select(weight =>
-            gated.Server.CompleteAsync(Weighed("plain", "rms", weight)))];
+        List<Task<HttpResponseMessage>> running = [.. Enumerable.Range(1, EnsembleEngines.MaxUnnamed).Select(copies =>
+            gated.Server.CompleteAsync(Sum("plain" + string.Concat(Enumerable.Repeat("+rms", copies % 8 + (copies == 8 ? 1 : 0)))
+                + (copies == 8 ? "+plain" : ""))))];
         EnsembleEngines engines = gated.Server.App.Services.GetRequiredService<EnsembleEngines>();
-        await RunningServer.UntilAsync(() => engines.UnnamedIds.Count() == EnsembleEngines.MaxUnnamed);
-        using HttpResponseMessage refused = await gated.Server.CompleteAsync(Weighed("plain", "rms", 100));
+        await RunningServer.UntilAsync(() => engines.UnnamedKeys.Count() == EnsembleEngines.MaxUnnamed);
+        using HttpResponseMessage refused = await gated.Server.CompleteAsync(Sum("rms+plain"));
         Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
         Assert.Equal("1", refused.Headers.GetValues("Retry-After").Single());
         gated.Backend.Allow(1000);
@@ -223,14 +237,13 @@ public sealed class EnsembleFlowTests(ExpertsServer experts) : IClassFixture<Exp
         Assert.Equal(HttpStatusCode.OK, well.StatusCode);
     }
 
-    private static async Task WeighAsync(RunningServer server, int weight)
+    private static async Task AskAsync(RunningServer server, string model)
     {
-        using HttpResponseMessage response = await server.CompleteAsync(Weighed("a", "b", weight));
+        using HttpResponseMessage response = await server.CompleteAsync(Sum(model));
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
     }
 
-    private static string Weighed(string a, string b, int weight) =>
-        $$$"""{"ensemble":{"experts":[{"model":"{{{a}}}"},{"model":"{{{b}}}","weight":{{{weight}}}}]},"prompt":"x","max_tokens":1}""";
+    private static string Sum(string model) => $$"""{"model":"{{model}}","prompt":"x","max_tokens":1}""";
 
     private async Task<JsonElement> ScoreAsync(string model, int maxTokens = 6)
     {

@@ -1,0 +1,122 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Serving.Server.Tests.Hosting;
+
+namespace Serving.Server.Tests.Ensembles;
+
+public sealed class EnsembleDefinitionTests : IAsyncLifetime
+{
+    private readonly ExpertsFolder _folder = ExpertsFolder.Create().WithEnsembles("""{"old":{"experts":[{"model":"a"},{"model":"b"}]}}""");
+    private RunningServer _server = null!;
+
+    public async ValueTask InitializeAsync() => _server = await RunningServer.StartAsync(null, _folder.Setting);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Put_NewName_AnswersFromThenOn()
+    {
+        (HttpStatusCode status, JsonElement defined) = await PutAsync("new", Weights(1, 3));
+        Assert.Equal(HttpStatusCode.Created, status);
+        Assert.Equal(("new", 1, "ready", "logits"), (defined.GetProperty("name").GetString(), defined.GetProperty("version").GetInt32(),
+            defined.GetProperty("state").GetString(), defined.GetProperty("combine").GetString()));
+        JsonElement named = await CompleteAsync(""" "model":"new" """);
+        JsonElement own = await CompleteAsync($""" "ensemble":{Weights(1, 3)} """);
+        Assert.Equal(Choices(own), Choices(named));
+        JsonElement listed = await _server.Client.GetFromJsonAsync<JsonElement>("/v1/ensembles");
+        Assert.Equal(["new", "old"], listed.GetProperty("data").EnumerateArray().Select(each => each.GetProperty("name").GetString()));
+        Assert.Equal(HttpStatusCode.OK, (await _server.Client.GetAsync("/v1/models/new")).StatusCode);
+    }
+
+    [Fact]
+    public async Task Put_KnownName_CountsTheVersion()
+    {
+        string before = Choices(await CompleteAsync(""" "model":"old" """));
+        (HttpStatusCode status, JsonElement defined) = await PutAsync("old", Weights(1, 9));
+        Assert.Equal((HttpStatusCode.OK, 2), (status, defined.GetProperty("version").GetInt32()));
+        JsonElement after = await CompleteAsync(""" "model":"old" """);
+        Assert.Equal(2, after.GetProperty("ensemble").GetProperty("version").GetInt32());
+        Assert.NotEqual(before, Choices(after));
+        await PutAsync("old", Weights(1, 1));
+        Assert.Equal(before, Choices(await CompleteAsync(""" "model":"old" """)));
+    }
+
+    [Fact]
+    public async Task Delete_KnownName_IsForgotten()
+    {
+        JsonElement gone = await (await _server.Client.DeleteAsync("/v1/ensembles/old")).Content.ReadFromJsonAsync<JsonElement>();
+        Assert.True(gone.GetProperty("deleted").GetBoolean());
+        using HttpResponseMessage answer = await _server.CompleteAsync("""{"model":"old","prompt":"x"}""");
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await _server.Client.DeleteAsync("/v1/ensembles/old")).StatusCode);
+    }
+
+    [Theory]
+    [InlineData("a", """{"experts":[{"model":"b"}]}""", 400, "invalid_value", "name")]
+    [InlineData("a%2Bb", """{"experts":[{"model":"b"}]}""", 400, "invalid_value", "name")]
+    [InlineData("x", """{"experts":[]}""", 400, "invalid_value", "experts")]
+    [InlineData("x", """{"experts":[{"model":"a","weight":-1}]}""", 400, "invalid_value", "experts[0].weight")]
+    [InlineData("x", """{"experts":[{"model":"nope"}]}""", 404, "model_not_found", "experts")]
+    [InlineData("x", """{"experts":[{"model":"a"},{"model":"stranger"}]}""", 409, "incompatible_experts", "experts")]
+    [InlineData("x", """{"experts":[{"model":"a"},{"model":"broken"}]}""", 503, "member_unavailable", "experts")]
+    public async Task Put_EnsembleThatCannotBe_IsRefused(string name, string body, int status, string code, string param)
+    {
+        (HttpStatusCode given, JsonElement answer) = await PutAsync(name, body);
+        JsonElement error = answer.GetProperty("error");
+        Assert.Equal((status, code, param), ((int)given, error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
+        Assert.Single((await _server.Client.GetFromJsonAsync<JsonElement>("/v1/ensembles")).GetProperty("data").EnumerateArray());
+    }
+
+    // Every stream must be, to the last bit, what one of the definitions says, and the one that it names.
+    [Fact]
+    public async Task Put_WhileFiftyStreamsRun_EachEndsWithTheWeightsThatItNames()
+    {
+        const int Versions = 8;
+        const string Body = """{"model":"old","prompt":"Hello","max_tokens":24,"temperature":0,"logprobs":1,"ignore_eos":true,"stream":true}""";
+        Task<List<string>>[] streams = [.. Enumerable.Range(0, 50).Select(_ => _server.CompleteEventsAsync(Body))];
+        for (int version = 2; version <= Versions; version++)
+            await PutAsync("old", Weights(1, version));
+        List<string>[] answers = await Task.WhenAll([.. streams, .. Enumerable.Range(0, 4).Select(_ => _server.CompleteEventsAsync(Body))]);
+        var alone = new Dictionary<int, string>();
+        foreach (List<string> events in answers)
+        {
+            Assert.Equal("[DONE]", events[^1]);
+            JsonElement[] chunks = [.. events.SkipLast(1).Select(data => JsonSerializer.Deserialize<JsonElement>(data))];
+            int version = Assert.Single(chunks.Select(chunk => chunk.GetProperty("ensemble").GetProperty("version").GetInt32()).Distinct());
+            Assert.Single(chunks.Select(chunk => chunk.GetProperty("system_fingerprint").GetString()).Distinct());
+            Assert.Equal(version, chunks[0].GetProperty("ensemble").GetProperty("experts")[1].GetProperty("weight").GetDouble());
+            if (!alone.TryGetValue(version, out string? expected))
+            {
+                expected = Logprobs([.. (await _server.CompleteEventsAsync(Body.Replace("\"model\":\"old\"", $"\"ensemble\":{Weights(1, version)}", StringComparison.Ordinal)))
+                    .SkipLast(1).Select(data => JsonSerializer.Deserialize<JsonElement>(data))]);
+                alone.Add(version, expected);
+            }
+            Assert.Equal(expected, Logprobs(chunks));
+        }
+        Assert.Contains(Versions, alone.Keys);
+    }
+
+    private static string Logprobs(JsonElement[] chunks) => string.Join(';', chunks.Select(chunk => chunk.GetProperty("choices")[0].GetProperty("logprobs"))
+        .Where(logprobs => logprobs.ValueKind == JsonValueKind.Object).Select(logprobs => logprobs.GetProperty("token_logprobs").GetRawText()));
+
+    private static string Weights(int a, int b) =>
+        $$"""{"experts":[{"model":"a","weight":{{a}}},{"model":"b","weight":{{b}}}]}""";
+
+    private async Task<(HttpStatusCode Status, JsonElement Answer)> PutAsync(string name, string body)
+    {
+        using HttpResponseMessage response = await _server.Client.PutAsync(
+            $"/v1/ensembles/{name}", new StringContent(body, Encoding.UTF8, "application/json"));
+        return (response.StatusCode, await response.Content.ReadFromJsonAsync<JsonElement>());
+    }
+
+    private Task<JsonElement> CompleteAsync(string model) =>
+        _server.CompleteJsonAsync($$"""{{{model}},"prompt":"Hello","max_tokens":6,"temperature":0,"logprobs":2,"ignore_eos":true}""");
+
+    private static string Choices(JsonElement answer) => answer.GetProperty("choices").GetRawText();
+}
