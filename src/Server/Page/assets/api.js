@@ -8,13 +8,21 @@ export class ApiError extends Error {
   }
 }
 
-/** Set by the page: told whether the server could be reached. */
-export const reach = { changed: () => {} };
+/** Set by the page: told whether the server could be reached, and that it wants a key. */
+export const reach = { changed: () => {}, refused: () => {} };
 
-async function send(path, options) {
+let key = sessionStorage.getItem("key") ?? "";
+
+/** The key that goes with every request, for servers that want one; kept until the tab is closed. */
+export function useKey(value) {
+  key = value.trim();
+  sessionStorage.setItem("key", key);
+}
+
+async function send(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, key ? { ...options, headers: { ...options.headers, authorization: `Bearer ${key}` } } : options);
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;
     reach.changed(false);
@@ -22,6 +30,7 @@ async function send(path, options) {
   }
   reach.changed(true);
   if (response.ok) return response;
+  if (response.status === 401) reach.refused();
   const problem = await response.json().catch(() => null);
   throw new ApiError(problem?.error?.message ?? problem?.detail ?? `The server answered ${response.status}.`, response.status, problem?.error?.code);
 }
@@ -79,7 +88,7 @@ export const lookup = (model, text, neighbors = 0, signal) => get(`${table(model
 export const token = (model, id, neighbors = 0) => get(`${table(model)}/${id}?neighbors=${neighbors}&vector=true`);
 export const rebuilt = (model, id, components, signal) => get(`${table(model)}/${id}/rebuilt${components === undefined ? "" : `?components=${components}`}`, signal);
 export const map = (model, query) => get(`${table(model)}/map${query}`);
-export const picture = (model, id, scale = 2) => `${table(model)}/${id}/glyph.png?scale=${scale}`;
+export const picture = async (model, id) => (await send(`${table(model)}/${id}/glyph.png?scale=2`)).blob();
 export const compare = (body, signal) => post("/v1/compare", body, signal);
 export const tokenize = (model, prompt, signal) => post("/tokenize", { model, prompt, add_special_tokens: false }, signal);
 export const logits = (model, tokens, last, signal) => post(`/v1/models/${encodeURIComponent(model)}/logits`, { tokens, last }, signal);

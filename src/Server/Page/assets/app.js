@@ -1,6 +1,6 @@
 // The frame of the page: which view is shown, the theme, and whether the server is there.
 import { el, fill } from "./dom.js";
-import { models, reach } from "./api.js";
+import { models, reach, useKey } from "./api.js";
 import { read } from "./state.js";
 import { play } from "./play.js";
 import { compare } from "./compare.js";
@@ -55,6 +55,15 @@ async function retry() {
   reach.changed(true);
   if (!main.querySelector(".view")) show();
 }
+
+const keyForm = document.getElementById("key");
+reach.refused = () => { keyForm.hidden = false; };
+keyForm.addEventListener("submit", event => {
+  event.preventDefault();
+  useKey(document.getElementById("key-value").value);
+  keyForm.hidden = true;
+  show();
+});
 
 const theme = document.getElementById("theme");
 const themes = ["system", "light", "dark"];

@@ -54,7 +54,7 @@ export function compare(root, params, known) {
     more.disabled = chosen.length >= MOST;
     fewer.disabled = chosen.length <= 2;
     boxes = chosen.map((model, i) => {
-      const inspector = el("div", { class: "peek" }), status = el("p", { class: "muted", role: "status" });
+      const inspector = el("div", { class: "peek" }, el("p", { class: "muted" }, "Point at a token to see what else could have stood there.")), status = el("p", { class: "muted", role: "status" });
       const run = tokenRun(`What ${model} writes`, token => fill(inspector, el("p", { class: "muted" }, visible(token.text), " ", percent(Math.exp(token.logprob))), topBars(token.top.slice(0, 5), token.text)));
       const select = choice([...new Set([model, ...ids])], model, value => { chosen[i] = value; layOut(); });
       return { model, run, status, inspector, element: el("section", { class: "card" }, field(`Model ${i + 1}`, select), el("div", { class: "page" }, run.list), status, inspector) };
@@ -90,7 +90,6 @@ export function compare(root, params, known) {
 
   async function follow(box, mine) {
     box.run.clear();
-    fill(box.inspector);
     const begun = performance.now(), tokens = [];
     let first = null, written = "";
     const body = { model: box.model, prompt: prompt.value, logprobs: 10 };
@@ -123,7 +122,7 @@ export function compare(root, params, known) {
       ["Entropy, nats a token", results.map((_, i) => number(mean(distances[i]?.entropies ?? []), 3))],
       [`KL from ${results[0].model}, nats a token`, results.map((_, i) => i === 0 ? "–" : number(mean(distances[i]?.kls ?? []), 3))],
       ["First token", results.map(result => `${number(result.first ?? NaN, 0)} ms`)],
-      ["Tokens a second", results.map(result => number(result.tokens.length > 1 ? 1000 * (result.tokens.length - 1) / (result.total - result.first) : NaN, 0))],
+      ["Whole answer", results.map(result => `${number(result.total, 0)} ms`)],
     ];
     fill(figures,
       el("p", { class: "verdict" }, parting === null ? "All wrote the same." : `They part at token ${parting + 1}.`),
@@ -158,10 +157,11 @@ export function compare(root, params, known) {
     try {
       const distinct = [...new Set(chosen)];
       const answer = await ask({ models: distinct, text: text.value });
-      fill(scores, answer.models.map(model => el("section", { class: "score" },
+      const worst = Math.max(1, ...answer.models.flatMap(each => each.token_logprobs).filter(value => value !== null).map(value => -value));
+      fill(scores, el("p", { class: "muted" }, `The full height is ${number(worst, 1)} nats.`), answer.models.map(model => el("section", { class: "score" },
         el("h3", {}, model.model),
         el("p", { class: "muted" }, `${number(model.bits_per_character, 3)} bits per character · perplexity ${number(model.perplexity, 2)} · ${number(model.log_probability, 2)} nats`),
-        el("div", { class: "score-bars", tabindex: 0, role: "list", "aria-label": `Surprise of ${model.model} at each token` }, model.tokens.map((token, i) => bar(token, model.token_logprobs[i]))))),
+        el("div", { class: "score-bars", tabindex: 0, role: "list", "aria-label": `Surprise of ${model.model} at each token` }, model.tokens.map((token, i) => bar(token, model.token_logprobs[i], worst))))),
         answer.pairs?.length ? el("div", { class: "scroll" }, pairsTable(answer.pairs)) : null);
     } catch (fault) {
       textError.show(fault);
@@ -170,8 +170,8 @@ export function compare(root, params, known) {
     }
   }
 
-  const bar = (token, logprob) => el("span", { class: "score-token", role: "listitem", "data-logprob": logprob ?? "", title: logprob === null ? "not counted" : `${percent(Math.exp(logprob))}, ${number(logprob, 3)} nats` },
-    el("i", { style: { "--h": logprob === null ? 0 : Math.min(-logprob / 12, 1).toFixed(4) } }), el("span", {}, visible(token)));
+  const bar = (token, logprob, worst) => el("span", { class: "score-token", role: "listitem", "data-logprob": logprob ?? "", title: logprob === null ? "not counted" : `${percent(Math.exp(logprob))}, ${number(logprob, 3)} nats` },
+    el("i", { style: { "--h": logprob === null ? 0 : (-logprob / worst).toFixed(4) } }), el("span", {}, visible(token)));
 
   const pairsTable = pairs => el("table", {}, el("caption", {}, "Distances of whole distributions, mean over the text"),
     el("thead", {}, el("tr", {}, ["Models", "KL, nats", "JS, nats", "same first choice"].map(name => el("th", { scope: "col" }, name)))),

@@ -24,6 +24,14 @@ export function glyph(picture, label) {
   return pixels(picture.width, picture.height, label, (x, y) => picture.rows[y][x] === "#" ? dark : light);
 }
 
+/** Gives a black-and-white picture the paper of the page. */
+export function tint(canvas) {
+  const context = canvas.getContext("2d");
+  context.globalCompositeOperation = "multiply";
+  context.fillStyle = colour("--sheet");
+  context.fillRect(0, 0, canvas.width, canvas.height);
+}
+
 /** A picture in greys: 0 is paper, 1 is ink. */
 export function greys(answer, label) {
   const [light, dark] = [paper(), ink()];

@@ -11,10 +11,10 @@ export function ensemble(root, params, known) {
   const single = known.filter(model => model.kind !== "ensemble").map(model => model.id);
   const sums = single.length > 1 ? [`${single[0]}+${single[1]}`] : [];
   const asked = params.get("model");
-  const options = [...new Set([asked, ...named, ...sums].filter(Boolean))];
+  const options = [...new Set([asked, ...sums, ...named].filter(Boolean))];
   const error = alertBox();
   const model = choice(options, asked ?? options[0]);
-  const prompt = el("textarea", { rows: 3, spellcheck: "false", value: params.get("prompt") ?? "The old house, старый дом," });
+  const prompt = el("textarea", { rows: 3, spellcheck: "false", value: params.get("prompt") ?? "She looked at the window and saw" });
   const steps = el("input", { type: "number", min: 1, max: 50, step: 1, value: params.get("steps") ?? 24 });
   const go = el("button", { type: "button", class: "primary", on: { click: run } }, "Record");
   const result = el("div", { class: "recording" });
@@ -25,7 +25,7 @@ export function ensemble(root, params, known) {
     el("p", { class: "lead" }, "Experts that read one table can be averaged without training. Record a text once; then move the weights and see "
       + "at which steps another mix would have chosen another token."),
     el("form", { class: "controls wide", on: { submit: event => { event.preventDefault(); run(); } } },
-      field("Ensemble", model), field("Prompt", prompt), field("Steps", steps), el("div", { class: "row" }, go)),
+      field("Prompt", prompt), el("div", { class: "row end" }, field("Ensemble", model), field("Steps", steps), go)),
     error.box, result);
   if (options.length === 0) fill(result, el("p", { class: "muted" }, "This server has no ensemble, and no two models to make one of."));
   else if (params.get("run")) run();
@@ -85,7 +85,7 @@ export function ensemble(root, params, known) {
         cast.members.map((member, i) => el("div", { class: "slider" }, field(member.model, sliders[i]), outputs[i])),
         field("Mean of", rules),
         verdict,
-        el("div", { class: "row" }, field("Name", name), real, reset)),
+        el("div", { class: "row end" }, field("Name", name), real, reset)),
       el("section", {},
         el("h2", {}, "The text, step by step"), strip, detail),
       el("section", {}, el("h2", {}, "Disagreement"), el("p", { class: "muted" }, "Jensen-Shannon divergence of the experts at each step, in nats."), graph),
@@ -111,6 +111,7 @@ export function ensemble(root, params, known) {
         const element = strip.children[step] ?? strip.appendChild(el("span", {
           class: "token", role: "option", tabindex: step === 0 ? 0 : -1, on: { click: () => explain(step), focus: () => explain(step), pointerenter: () => explain(step) },
         }, visible(text)));
+        element.dataset.choice = choices[step];
         element.classList.toggle("changed", choices[step] !== own.token_ids[step]);
         element.setAttribute("aria-selected", String(step === shownStep));
       });
@@ -139,8 +140,8 @@ export function ensemble(root, params, known) {
           `. Carried by ${cast.members[carrier].model}; disagreement ${number(disagreement(rows.map(each => each[step]), weights), 3)} nats.`),
         el("div", { class: "columns" }, everyone.map((each, i) => el("section", { class: each.isMix ? "card mixed" : i === carrier ? "card carrier" : "card" },
           el("h3", {}, each.name),
-          el("ol", { class: "bars" }, each.best.map(one => el("li", { class: one.id === chosen ? "chosen" : null, "data-id": one.id, style: { "--p": one.p.toFixed(6) } },
-            el("span", { class: "bar-text" }, visible(names.get(one.id))), el("span", { class: "bar-value", "data-p": one.p }, percent(one.p)))))))));
+          el("ol", { class: "bars" }, each.best.map(one => el("li", { class: one.id === chosen ? "chosen" : null, "data-id": one.id, "data-p": one.p, style: { "--p": one.p.toFixed(6) } },
+            el("span", { class: "bar-text" }, visible(names.get(one.id))), el("span", { class: "bar-value" }, percent(one.p)))))))));
     }
 
     async function makeReal() {

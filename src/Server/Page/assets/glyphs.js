@@ -4,7 +4,7 @@ import { describeTable, lookup, token as readToken, rebuilt, map as readMap, pic
 import { write } from "./state.js";
 import * as draw from "./draw.js";
 
-const TEXTS = { "glyph-ru": "Жил-был the кот", "glyph-zh": "话说天下大势", other: "Reading Чтение 阅读" };
+const TEXTS = { "glyph-ru": "Жил-был the кот", "glyph-zh": "话说天下大势", other: "阅读 Чтение reading" };
 const RANGES = { Latin: [0x41, 0x5A, 0x61, 0x7A, 0xC0, 0x17F], Cyrillic: [0x410, 0x44F], Greek: [0x391, 0x3A1, 0x3A3, 0x3C9], Kana: [0x3041, 0x30FE] };
 const MAPS = { "Latin, Greek and Cyrillic": ["Latin", "Greek", "Cyrillic"], "Kana and Cyrillic": ["Kana", "Cyrillic"], "The whole vocabulary": null, "The text above": "text" };
 
@@ -119,8 +119,7 @@ export function glyphs(root, params, known) {
 
   function showHero() {
     const label = visible(chosen.text), bits = table.source === "binary" || table.source === "none";
-    const columns = bits ? Math.min(chosen.vector.length, 32) : chosen.vector.length <= 64 ? 16 : chosen.vector.length <= 1024 ? 32 : 64;
-    const strip = draw.heat(chosen.vector, columns, `The ${chosen.vector.length} numbers of ${label}`);
+    const strip = draw.heat(chosen.vector, Math.ceil(Math.sqrt(chosen.vector.length)), `The ${chosen.vector.length} numbers of ${label}`);
     const steps = [
       el("figure", {}, el("div", { class: "big-letter" }, label), el("figcaption", {}, el("b", {}, "A token"), ` number ${chosen.id}`)),
       el("figure", {}, draw.glyph(chosen.glyph, `The picture of ${label}`), el("figcaption", {}, el("b", {}, "Its picture"), table.source === "glyph" ? ` ${chosen.glyph.width} × ${chosen.glyph.height} pixels` : " for you; this model does not see it")),
@@ -158,8 +157,15 @@ export function glyphs(root, params, known) {
   }
 
   const sprite = (id, label, note) => el("button", { type: "button", class: "sprite", "data-id": id, "data-cosine": note, on: { click: () => open(id) }, title: `Open token ${id}` },
-    el("img", { src: picture(model, id, 2), alt: label === undefined ? `Token ${id}` : visible(label), width: 64, height: 64, loading: "lazy" }),
+    stamp(id, label === undefined ? `Token ${id}` : visible(label)),
     note === undefined ? null : el("span", {}, note.toFixed(3)));
+
+  /** A picture that is asked for by itself. */
+  function stamp(id, label) {
+    const canvas = el("canvas", { class: "pixels", width: 64, height: 64, role: "img", "aria-label": label });
+    picture(model, id).then(createImageBitmap).then(bitmap => canvas.getContext("2d").drawImage(bitmap, 0, 0), error.show).then(() => draw.tint(canvas));
+    return canvas;
+  }
 
   function showNeighbours() {
     fill(near, el("h2", {}, "Nearest to it"), el("p", { class: "muted" }, "By the cosine of the numbers: 1 is the same direction."),

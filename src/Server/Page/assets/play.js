@@ -108,8 +108,7 @@ export function play(root, params, known) {
           count++;
           output.add(token);
         }
-        const seconds = (performance.now() - begun - (first ?? 0)) / 1000;
-        status.textContent = `${count} tokens · first after ${number(first ?? 0, 0)} ms · ${number(count > 1 && seconds > 0 ? (count - 1) / seconds : 0, 0)} tokens/s`;
+        status.textContent = `${count} tokens · the first after ${number(first ?? 0, 0)} ms, the last after ${number(performance.now() - begun, 0)} ms`;
       }
       status.textContent += reason === "stop" ? " · the text ended" : " · length reached";
     } catch (fault) {

@@ -32,10 +32,9 @@ export function tokenRun(label, explain) {
     add(token) {
       const element = el("span", {
         class: "token", role: "option", "aria-selected": "false", tabindex: list.children.length === 0 ? 0 : -1,
-        style: { "--surprise": surprise(token.logprob ?? 0).toFixed(3) },
+        "data-logprob": token.logprob, style: { "--surprise": surprise(token.logprob ?? 0).toFixed(3) },
         on: { pointerenter: () => look(element, token), focus: () => look(element, token) },
       }, token.text === "" ? "∅" : token.text);
-      if (token.mark) element.classList.add(token.mark);
       list.append(element);
       return element;
     },
@@ -44,7 +43,7 @@ export function tokenRun(label, explain) {
 
 /** The probabilities in place of a token, as bars. */
 export function topBars(top, chosen) {
-  return el("ol", { class: "bars" }, top.map(each => el("li", { class: each.text === chosen ? "chosen" : null, style: { "--p": each.p.toFixed(6) } },
+  return el("ol", { class: "bars" }, top.map(each => el("li", { class: each.text === chosen ? "chosen" : null, "data-p": each.p, style: { "--p": each.p.toFixed(6) } },
     el("span", { class: "bar-text" }, visible(each.text)), el("span", { class: "bar-value" }, percent(each.p)))));
 }
 
