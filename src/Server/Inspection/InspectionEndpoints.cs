@@ -70,15 +70,16 @@ internal static class InspectionEndpoints
     }
 
     private static Ok<TokenList> Lookup(string id, TableInspections inspections,
-        [Description("The text, up to 1,024 tokens.")] string? text = null,
-        [Description("How many nearest rows of each token to tell, 0 to 100. Default 0.")] int? neighbors = null)
+        [Description("The text, up to 4,096 tokens.")] string? text = null,
+        [Description("How many nearest rows of each token to tell, 0 to 100. Default 0.")] int? neighbors = null,
+        [Description("Whether to tell the pictures. Default true.")] bool? glyphs = null)
     {
         (ServedModel model, TableInspection table) = inspections.Find(id);
         var query = new InspectionQuery(table);
         int[] ids = query.TokensOf("text", text, InspectionQuery.MaxTokens);
         int nearest = query.Neighbors(neighbors);
         query.ThrowIfAny();
-        return TypedResults.Ok(new TokenList(model.Id, new TokenReader(table).Describe(ids, nearest, withVectors: false)));
+        return TypedResults.Ok(new TokenList(model.Id, new TokenReader(table).Describe(ids, nearest, withGlyphs: glyphs ?? true)));
     }
 
     private static Ok<TokenMap> Map(string id, TableInspections inspections,

@@ -7,7 +7,7 @@ namespace Serving.Server.Inspection;
 internal sealed class InspectionQuery(TableInspection table)
 {
     public const int MaxNeighbors = 100;
-    public const int MaxTokens = 1024;
+    public const int MaxTokens = 4096;
     public const int MaxScale = 32;
     public const int DefaultScale = 4;
 

@@ -32,8 +32,9 @@ internal sealed record TokenDescription
     [Description("How many others have the same row.")]
     public required int IdenticalCount { get; init; }
 
-    [Description("Its picture. Only a table of source glyph was made of it.")]
-    public required Glyph Glyph { get; init; }
+    [Description("Its picture, unless asked without. Only a table of source glyph was made of it.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Glyph? Glyph { get; init; }
 
     [Description("Its row, when asked for; the bits of a binary code or of the id as 0 and 1.")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

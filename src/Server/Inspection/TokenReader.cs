@@ -18,7 +18,8 @@ internal sealed partial class TokenReader(TableInspection table)
     /// <param name="ids">Rows of the table.</param>
     /// <param name="neighbors">How many of each; 0 = none.</param>
     /// <param name="withVectors">Whether the rows are told.</param>
-    public TokenDescription[] Describe(IReadOnlyList<int> ids, int neighbors, bool withVectors)
+    /// <param name="withGlyphs">Whether the pictures are.</param>
+    public TokenDescription[] Describe(IReadOnlyList<int> ids, int neighbors = 0, bool withVectors = false, bool withGlyphs = true)
     {
         int[] distinct = [.. ids.Distinct()];
         Neighbor[][] nearest = neighbors > 0 ? table.Nearest.Of(distinct, neighbors) : [.. distinct.Select(_ => Array.Empty<Neighbor>())];
@@ -26,6 +27,7 @@ internal sealed partial class TokenReader(TableInspection table)
         {
             Neighbors = neighbors > 0 ? [.. nearest[i].Select(one => new NeighborDescription(one.Id, TextOf(one.Id), one.Cosine))] : null,
             Vector = withVectors ? table.Table.Row(id).ToArray() : null,
+            Glyph = withGlyphs ? Glyph.Of(table.Pictures, table.SpellingOf(id)) : null,
         }).ToDictionary(token => token.Id);
         return [.. ids.Select(id => byId[id])];
     }
@@ -50,7 +52,6 @@ internal sealed partial class TokenReader(TableInspection table)
             Norm = table.Nearest.NormOf(id),
             Identical = identical.Length <= MaxIdentical ? identical : identical[..MaxIdentical],
             IdenticalCount = identical.Length,
-            Glyph = Glyph.Of(table.Pictures, table.SpellingOf(id)),
         };
     }
 

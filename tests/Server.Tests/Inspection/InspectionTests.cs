@@ -59,6 +59,7 @@ public sealed class InspectionTests(InspectedServers servers) : IClassFixture<In
         Assert.All(glyph.GetProperty("rows").EnumerateArray(), row => Assert.Matches("^[#.]{32}$", row.GetString()));
         Assert.All(token.GetProperty("neighbors").EnumerateArray(), one => Assert.InRange(one.GetProperty("cosine").GetDouble(), 0.3, 1));
         Assert.False(token.TryGetProperty("vector", out _));
+        Assert.False((await BundledAsync($"{En}/lookup?text=%D0%96&glyphs=false")).GetProperty("data")[0].TryGetProperty("glyph", out _));
     }
 
     [Fact]

@@ -84,11 +84,12 @@ export const models = async () => (await get("/v1/models")).data;
 const table = model => `/v1/models/${encodeURIComponent(model)}/embeddings`;
 
 export const describeTable = model => get(table(model));
-export const lookup = (model, text, neighbors = 0, signal) => get(`${table(model)}/lookup?text=${encodeURIComponent(text)}&neighbors=${neighbors}`, signal);
+export const lookup = (model, text, signal) => get(`${table(model)}/lookup?text=${encodeURIComponent(text)}`, signal);
+export const tokenIds = async (model, text, signal) =>
+  (await get(`${table(model)}/lookup?glyphs=false&text=${encodeURIComponent(text)}`, signal)).data.map(token => token.id);
 export const token = (model, id, neighbors = 0) => get(`${table(model)}/${id}?neighbors=${neighbors}&vector=true`);
 export const rebuilt = (model, id, components, signal) => get(`${table(model)}/${id}/rebuilt${components === undefined ? "" : `?components=${components}`}`, signal);
 export const map = (model, query) => get(`${table(model)}/map${query}`);
 export const picture = async (model, id) => (await send(`${table(model)}/${id}/glyph.png?scale=2`)).blob();
 export const compare = (body, signal) => post("/v1/compare", body, signal);
-export const tokenize = (model, prompt, signal) => post("/tokenize", { model, prompt, add_special_tokens: false }, signal);
 export const logits = (model, tokens, last, signal) => post(`/v1/models/${encodeURIComponent(model)}/logits`, { tokens, last }, signal);

@@ -1,9 +1,9 @@
 // Compare: one prompt, several models, the same seed; and one text under several models.
 import { el, fill, field, choice, alertBox, percent, number, visible } from "./dom.js";
-import { complete, compare as ask, get } from "./api.js";
+import { complete, compare as ask, get, tokenIds } from "./api.js";
 import { tokenRun, tokensOf, topBars } from "./tokens.js";
 import { entropy, divergence } from "./mix.js";
-import { castOf, idsOf, record, mixed } from "./record.js";
+import { castOf, record, mixed } from "./record.js";
 import { write } from "./state.js";
 import { legend } from "./play.js";
 
@@ -21,7 +21,7 @@ export function compare(root, params, known) {
     seed: el("input", { type: "number", value: params.get("seed") ?? 1, on: { input: save } }),
   };
   const columns = el("div", { class: "columns compare" });
-  const figures = el("div", { class: "scroll" });
+  const figures = el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Figures of each model" });
   const go = el("button", { type: "button", class: "primary", on: { click: run } }, "Write side by side");
   const halt = el("button", { type: "button", disabled: true, on: { click: () => running?.abort() } }, "Stop");
   const more = el("button", { type: "button", class: "quiet", on: { click: () => { chosen.push(ids[chosen.length % ids.length]); layOut(); } } }, "Add a column");
@@ -137,8 +137,8 @@ export function compare(root, params, known) {
     const tokenizerOf = cast => known.find(model => model.id === cast.members[0].model)?.tokenizer_fingerprint;
     return Promise.all(results.map(async (result, i) => {
       const cast = casts[i], first = casts[0];
-      const before = await idsOf(cast.members[0].model, prompt.value, signal);
-      const all = await idsOf(cast.members[0].model, prompt.value + result.text, signal);
+      const before = await tokenIds(cast.members[0].model, prompt.value, signal);
+      const all = await tokenIds(cast.members[0].model, prompt.value + result.text, signal);
       const last = Math.min(all.length - before.length, 200);
       if (last < 1) return { entropies: [], kls: [] };
       const rowsOf = c => record(c.members.map(member => member.model), all, last, signal);
@@ -162,7 +162,7 @@ export function compare(root, params, known) {
         el("h3", {}, model.model),
         el("p", { class: "muted" }, `${number(model.bits_per_character, 3)} bits per character · perplexity ${number(model.perplexity, 2)} · ${number(model.log_probability, 2)} nats`),
         el("div", { class: "score-bars", tabindex: 0, role: "list", "aria-label": `Surprise of ${model.model} at each token` }, model.tokens.map((token, i) => bar(token, model.token_logprobs[i], worst))))),
-        answer.pairs?.length ? el("div", { class: "scroll" }, pairsTable(answer.pairs)) : null);
+        answer.pairs?.length ? el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Distances of the models" }, pairsTable(answer.pairs)) : null);
     } catch (fault) {
       textError.show(fault);
     } finally {

@@ -8,7 +8,7 @@ const rgb = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
 
 /** A canvas of pixels that are scaled up without smoothing; `paint(x, y)` gives [r, g, b]. */
 function pixels(width, height, label, paint) {
-  const canvas = el("canvas", { class: "pixels", width, height, role: "img", "aria-label": label });
+  const canvas = el("canvas", { class: "pixels", width, height, ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }) });
   const context = canvas.getContext("2d"), image = context.createImageData(width, height);
   for (let i = 0; i < width * height; i++) image.data.set([...paint(i % width, Math.floor(i / width)), 255], 4 * i);
   context.putImageData(image, 0, 0);

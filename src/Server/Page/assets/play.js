@@ -1,6 +1,6 @@
 // Play: a prompt, its continuation token by token, and the call that made it.
 import { el, fill, field, choice, alertBox, percent, number, visible } from "./dom.js";
-import { complete, tokenize } from "./api.js";
+import { complete, tokenIds } from "./api.js";
 import { tokenRun, tokensOf, topBars } from "./tokens.js";
 import { write } from "./state.js";
 import { snippets } from "./snippets.js";
@@ -76,7 +76,8 @@ export function play(root, params, known) {
   async function countTokens() {
     if (!prompt.value || !model) return void (tokenCount.textContent = "0 tokens");
     try {
-      const { count } = await tokenize(model, prompt.value);
+      const reader = known.find(each => each.id === model)?.experts?.[0] ?? model.split("+")[0];
+      const { length: count } = await tokenIds(reader, prompt.value);
       tokenCount.textContent = `${count} token${count === 1 ? "" : "s"}, ${[...prompt.value].length} characters`;
     } catch (fault) {
       tokenCount.textContent = fault.message;

@@ -1,5 +1,5 @@
 // What several models say of one text, recorded whole: from here on the page computes by itself.
-import { logits, lookup } from "./api.js";
+import { logits } from "./api.js";
 import { blend, decode } from "./mix.js";
 
 /** The members of a model, ensemble or sum, with weights and rule; a model is its own only member. */
@@ -10,9 +10,6 @@ export async function castOf(id, known, ensembles) {
   const members = entry?.experts ?? (entry ? [id] : id.split("+"));
   return { id, rule: "logits", members: members.map(model => ({ model, weight: 1 })) };
 }
-
-/** The ids of a text's tokens. */
-export const idsOf = async (model, text, signal) => (await lookup(model, text, 0, signal)).data.map(token => token.id);
 
 /** What each model says before each of the last tokens: rows[model][position]. */
 export async function record(models, tokens, last, signal) {

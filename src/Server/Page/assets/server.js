@@ -8,7 +8,7 @@ const INTERVAL_MS = 1000, KEPT = 120;
 export function server(root, params, known) {
   const health = el("p", { class: "verdict", role: "status" });
   const memory = el("section", { class: "card" });
-  const list = el("div", { class: "scroll" });
+  const list = el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Models and ensembles" });
   const load = el("div", { class: "columns" });
   const history = { running: [], waiting: [], speed: [] };
   let last = null, timer = null, ended = false;

@@ -32,7 +32,7 @@ export function tokenRun(label, explain) {
     add(token) {
       const element = el("span", {
         class: "token", role: "option", "aria-selected": "false", tabindex: list.children.length === 0 ? 0 : -1,
-        "data-logprob": token.logprob, style: { "--surprise": surprise(token.logprob ?? 0).toFixed(3) },
+        "data-logprob": token.logprob, "aria-label": visible(token.text), style: { "--surprise": surprise(token.logprob ?? 0).toFixed(3) },
         on: { pointerenter: () => look(element, token), focus: () => look(element, token) },
       }, token.text === "" ? "∅" : token.text);
       list.append(element);
