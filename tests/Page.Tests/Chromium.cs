@@ -1,4 +1,7 @@
 using Microsoft.Playwright;
+using Serving.Page.Tests;
+
+[assembly: AssemblyFixture(typeof(Chromium))]
 
 namespace Serving.Page.Tests;
 

@@ -5,7 +5,7 @@ using Microsoft.Playwright;
 
 namespace Serving.Page.Tests;
 
-public sealed class CompareTests(Chromium chromium) : IClassFixture<Chromium>
+public sealed class CompareTests(Chromium chromium)
 {
     [Fact]
     public async Task Write_SideBySide_MarksTheApisFirstDivergence()

@@ -5,7 +5,7 @@ using Microsoft.Playwright;
 
 namespace Serving.Page.Tests;
 
-public sealed class EnsembleTests(Chromium chromium) : IClassFixture<Chromium>
+public sealed class EnsembleTests(Chromium chromium)
 {
     private const string Prompt = "She looked at the window and saw";
 

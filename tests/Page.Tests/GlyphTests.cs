@@ -5,7 +5,7 @@ using Microsoft.Playwright;
 
 namespace Serving.Page.Tests;
 
-public sealed class GlyphTests(Chromium chromium) : IClassFixture<Chromium>
+public sealed class GlyphTests(Chromium chromium)
 {
     [Theory]
     [InlineData("Ж", "CYRILLIC CAPITAL LETTER ZHE")]

@@ -7,7 +7,7 @@ using Serving.Testing;
 namespace Serving.Page.Tests;
 
 /// <summary>A model whose name and tokens are markup, and which computes a step only when the test lets it.</summary>
-public sealed class HostileModelTests(Chromium chromium) : IClassFixture<Chromium>, IAsyncDisposable
+public sealed class HostileModelTests(Chromium chromium) : IAsyncDisposable
 {
     private const string Name = "<svg onload=alert(1)>";
     private const string Token = "<img src=x onerror=alert(2)>";

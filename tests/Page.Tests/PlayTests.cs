@@ -5,7 +5,7 @@ using Microsoft.Playwright;
 
 namespace Serving.Page.Tests;
 
-public sealed class PlayTests(Chromium chromium) : IClassFixture<Chromium>
+public sealed class PlayTests(Chromium chromium)
 {
     [Fact]
     public async Task Write_SameSeed_ShowsTheApisTokensAndProbabilities()

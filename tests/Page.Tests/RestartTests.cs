@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace Serving.Page.Tests;
 
-public sealed class RestartTests(Chromium chromium) : IClassFixture<Chromium>
+public sealed class RestartTests(Chromium chromium)
 {
     [Fact]
     public async Task Page_ServerRestarted_GoesOn()

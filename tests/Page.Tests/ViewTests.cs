@@ -4,7 +4,7 @@ using Microsoft.Playwright;
 namespace Serving.Page.Tests;
 
 /// <summary>Every view, as it is used, in wide and narrow windows, light and dark: nothing breaks, everybody can read it.</summary>
-public sealed class ViewTests(Chromium chromium) : IClassFixture<Chromium>
+public sealed class ViewTests(Chromium chromium)
 {
     /// <summary>Where to keep pictures of the views, for people to look at; unset = nowhere.</summary>
     private static readonly string? Pictures = Environment.GetEnvironmentVariable("SERVING_PAGE_PICTURES");

@@ -53,7 +53,7 @@ export function visible(text) {
   return text.replace(/ /g, "␣").replace(/\n/g, "↵").replace(/\t/g, "⇥").replace(/[\u0000-\u001f\u007f-\u009f]/g, "·") || "∅";
 }
 
-export const percent = p => p >= 0.9995 ? "100 %" : p < 0.0005 ? "<0.1 %" : `${(100 * p).toFixed(p < 0.0995 ? 1 : 0)} %`;
+export const percent = p => p === 0 ? "0 %" : p >= 0.9995 ? "100 %" : p < 0.0005 ? "<0.1 %" : `${(100 * p).toFixed(p < 0.0995 ? 1 : 0)} %`;
 
 export const number = (value, digits = 2) => value === null || value === undefined || !Number.isFinite(value) ? "–" : value.toFixed(digits);
 

@@ -121,9 +121,12 @@ export function glyphs(root, params, known) {
     const label = visible(chosen.text), bits = table.source === "binary" || table.source === "none";
     const strip = draw.heat(chosen.vector, Math.ceil(Math.sqrt(chosen.vector.length)), `The ${chosen.vector.length} numbers of ${label}`);
     const steps = [
-      el("figure", {}, el("div", { class: "big-letter" }, label), el("figcaption", {}, el("b", {}, "A token"), ` number ${chosen.id}`)),
-      el("figure", {}, draw.glyph(chosen.glyph, `The picture of ${label}`), el("figcaption", {}, el("b", {}, "Its picture"), table.source === "glyph" ? ` ${chosen.glyph.width} × ${chosen.glyph.height} pixels` : " for you; this model does not see it")),
-      el("figure", {}, bits ? el("div", { class: "bits mono" }, chosen.vector.join("")) : strip, el("figcaption", {}, el("b", {}, "What the model reads"), ` ${chosen.vector.length} numbers, length ${number(chosen.norm, 3)}`)),
+      el("figure", {}, el("div", { class: "big-letter" }, label), el("figcaption", {}, el("b", {}, "A token"), `number ${chosen.id}`,
+        el("span", {}, "Text is cut into tokens: single characters, and pieces of words that are frequent."))),
+      el("figure", {}, draw.glyph(chosen.glyph, `The picture of ${label}`), el("figcaption", {}, el("b", {}, "Its picture"), `${chosen.glyph.width} × ${chosen.glyph.height} pixels`,
+        el("span", {}, table.source === "glyph" ? "Each character is drawn with the font GNU Unifont; several share the space." : "For you to see; this model does not."))),
+      el("figure", {}, bits ? el("div", { class: "bits mono" }, chosen.vector.join("")) : strip, el("figcaption", {}, el("b", {}, "What the model reads"), `${chosen.vector.length} numbers, length ${number(chosen.norm, 3)}`,
+        bits ? null : el("span", {}, el("b", { class: "first" }, "above zero"), el("b", { class: "second" }, "below zero"), table.source === "glyph" ? "Look-alikes get nearly the same numbers." : ""))),
     ];
     if (kept) steps.push(rebuiltFigure());
     fill(hero, steps.flatMap((step, i) => i === 0 ? [step] : [el("span", { class: "arrow", "aria-hidden": "true" }, "→"), step]));
@@ -135,7 +138,7 @@ export function glyphs(root, params, known) {
     const slider = el("input", { type: "range", min: 0, max: whole.dimensions, value: whole.components, "aria-label": "Numbers kept", on: { input: () => ask(Number(slider.value)) } });
     const show = answer => {
       fill(box, draw.greys(answer, `The picture rebuilt from ${answer.components} numbers`));
-      fill(caption, el("b", {}, "Rebuilt from the numbers"), ` ${answer.components} of ${answer.dimensions}: ${answer.wrong_pixels} of ${answer.width * answer.height} pixels wrong`);
+      fill(caption, el("b", {}, "Rebuilt from the numbers"), `${answer.components} of ${answer.dimensions}: ${answer.wrong_pixels} of ${answer.width * answer.height} pixels wrong`);
       fill(graph, draw.curve(whole.errors, `Mean squared error a pixel: ${number(whole.errors[0], 4)} without any number, ${number(whole.errors.at(-1), 4)} with all`, { mark: answer.components }));
     };
     const ask = async components => {
@@ -144,7 +147,7 @@ export function glyphs(root, params, known) {
       await rebuilt(model, whole.id, components, mine.signal).then(show, fault => { if (!mine.signal.aborted) error.show(fault); });
     };
     show(whole);
-    return el("figure", { class: "rebuilt" }, box, caption, slider, graph, el("small", { class: "muted" }, "error by numbers kept"));
+    return el("figure", { class: "rebuilt" }, box, caption, slider, graph, el("small", { class: "muted" }, "Nothing was lost on the way? Keep fewer numbers and see. The curve is the error that remains."));
   }
 
   function showFacts() {
