@@ -22,8 +22,8 @@ public static class SubstrateWriter
     {
         Directory.CreateDirectory(folder);
         var file = new SafetensorsWriter();
-        file.Add("embeddings", "F32", [table.Table.Rows, table.Table.Dimensions], MemoryMarshal.AsBytes(table.Table.Values).ToArray());
-        file.Add("bits", "U8", [table.Bits.Rows, table.Bits.Columns / 8], table.Bits.Bytes.ToArray());
+        file.Add("embeddings", DType.F32, [table.Table.Rows, table.Table.Dimensions], MemoryMarshal.AsBytes(table.Table.Values).ToArray());
+        file.Add("bits", DType.U8, [table.Bits.Rows, table.Bits.Columns / 8], table.Bits.Bytes.ToArray());
         file.Save(Path.Combine(folder, "table.safetensors"));
         WriteDescription(table, Path.Combine(folder, "table.json"));
 

@@ -16,16 +16,20 @@ public sealed class CpuModel : IDisposable
     /// <summary>Reads and packs the weights; the files they come from may be closed afterwards.</summary>
     /// <param name="weights">The model.</param>
     /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
+    /// <param name="quantization">Whether matrices keep their precision (default).</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
-    public CpuModel(TransformerWeights weights, int threads = 0)
+    public CpuModel(TransformerWeights weights, int threads = 0, Quantization quantization = Quantization.None)
     {
         ArgumentNullException.ThrowIfNull(weights);
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        Packed = new PackedModel(weights, WorkerPool.OfThreads(threads));
+        Packed = new PackedModel(weights, quantization, WorkerPool.OfThreads(threads));
     }
 
     /// <summary>The weights as kernels read them.</summary>
     internal PackedModel Packed { get; }
+
+    /// <summary>The memory that the weights take, the table included; each piece once, though other models may hold it, too.</summary>
+    public IEnumerable<WeightPiece> Pieces => Packed.Pieces;
 
     /// <summary>Lets go of the weights; backends that stand on them keep them.</summary>
     public void Dispose()

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu.Kernels;
 
@@ -6,22 +5,25 @@ namespace Serving.Inference.Cpu;
 
 /// <summary>
 /// A weight matrix in panels of 64 outputs: panel, then input, then output. Vector lanes run over outputs and a product reads
-/// memory in one straight line. bf16 stays bf16 (<see cref="PanelBf16"/>); everything else is float32.
+/// memory in one straight line. A panel of <see cref="WeightFormat.Int8"/> begins with the scales of its groups.
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
     // A model is loaded while others answer: they get the pool back every few milliseconds.
     private const int PanelsAtOnce = 16;
 
-    private readonly NativeBuffer _weights;
-    private readonly NativeBuffer _bias;
+    private static readonly int[] PlainOrder = [.. Enumerable.Range(0, KernelSet.PanelOutputs)];
+    private static readonly int[] PairedOrder = [.. PlainOrder.OrderBy(PairedIndex)];
 
-    private PackedMatrix(int outputs, int inputs, bool isBf16)
+    private NativeBuffer _weights;
+    private NativeBuffer _bias;
+    private bool _isShared;
+
+    private PackedMatrix(int outputs, int inputs, WeightFormat format)
     {
-        (Outputs, Inputs, IsBf16) = (outputs, inputs, isBf16);
+        (Outputs, Inputs, Format) = (outputs, inputs, format);
         Panels = (outputs + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs;
-        RowBytes = isBf16 ? PanelBf16.RowBytes : PanelF32.RowBytes;
-        _weights = new NativeBuffer((long)Panels * inputs * RowBytes);
+        _weights = new NativeBuffer(Panels * PanelBytes(inputs, format));
         _bias = NativeBuffer.OfFloats(Panels * KernelSet.PanelOutputs);
     }
 
@@ -31,37 +33,55 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Values in.</summary>
     public int Inputs { get; }
 
-    /// <summary>Whether weights are bf16.</summary>
-    public bool IsBf16 { get; }
+    /// <summary>How weights are stored.</summary>
+    public WeightFormat Format { get; }
 
     /// <summary>Panels; the last is filled up with zeros.</summary>
     public int Panels { get; }
 
-    /// <summary>Bytes of a panel's 64 weights of one input.</summary>
-    public int RowBytes { get; }
-
     /// <summary>Bytes held.</summary>
     public long Bytes => _weights.Length + _bias.Length;
 
-    /// <summary>The weights of a panel's first input.</summary>
-    public byte* Panel(int panel) => _weights.Bytes + ((long)panel * Inputs * RowBytes);
+    /// <summary>Bytes that a packed matrix takes.</summary>
+    public static long BytesOf(long outputs, long inputs, WeightFormat format)
+    {
+        long panels = (outputs + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs;
+        return panels * (PanelBytes(inputs, format) + (KernelSet.PanelOutputs * sizeof(float)));
+    }
+
+    /// <summary>The weights of some inputs of a panel; with <see cref="WeightFormat.Int8"/>, from the first input of a group.</summary>
+    public PanelSlice Slice(int panel, int firstInput, int inputs)
+    {
+        byte* weights = _weights.Bytes + (panel * PanelBytes(Inputs, Format));
+        byte* scales = null;
+        if (Format == WeightFormat.Int8)
+        {
+            scales = weights + ((long)firstInput / PanelInt8.GroupInputs * PanelInt8.ScaleBytes);
+            weights += ScalesBytes(Inputs);
+        }
+
+        return new PanelSlice(weights + ((long)firstInput * RowBytes(Format)), scales, inputs, Format);
+    }
+
+    /// <summary>The memory held, which other matrices of the same content share.</summary>
+    public IEnumerable<NativeBuffer> Buffers => [_weights, _bias];
 
     /// <summary>[64], zeros where there is no bias.</summary>
     public float* Bias(int panel) => _bias.Floats + (panel * KernelSet.PanelOutputs);
 
-    /// <summary>Packs a matrix as it is.</summary>
-    public static PackedMatrix Pack(LinearWeights linear, WorkerPool pool) =>
-        Pack(linear.Outputs, linear.Inputs, linear.Weight.DType == DType.BF16, output => new RowSource(linear, output), pool);
+    /// <summary>Packs a matrix.</summary>
+    public static PackedMatrix Pack(LinearWeights linear, WeightFormat format, WorkerPool pool) =>
+        Pack(linear.Outputs, linear.Inputs, format, output => new RowSource(linear, output), pool);
 
     /// <summary>Packs a matrix whose outputs come from anywhere.</summary>
     /// <param name="outputs">Values out.</param>
     /// <param name="inputs">Values in.</param>
-    /// <param name="isBf16">Whether to keep bf16; then every source is bf16.</param>
+    /// <param name="format">How to store weights; with <see cref="WeightFormat.BF16"/> every source is bf16.</param>
     /// <param name="source">Where an output's weights are; default = zeros.</param>
     /// <param name="pool">Panels are packed in parallel.</param>
-    public static PackedMatrix Pack(int outputs, int inputs, bool isBf16, Func<int, RowSource> source, WorkerPool pool)
+    public static PackedMatrix Pack(int outputs, int inputs, WeightFormat format, Func<int, RowSource> source, WorkerPool pool)
     {
-        var matrix = new PackedMatrix(outputs, inputs, isBf16);
+        var matrix = new PackedMatrix(outputs, inputs, format);
         try
         {
             for (int start = 0; start < matrix.Panels; start += PanelsAtOnce)
@@ -71,6 +91,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
                     pool.Run(Math.Min(PanelsAtOnce, matrix.Panels - first), (i, _) => matrix.PackPanel(first + i, source));
             }
 
+            matrix.Share();
             return matrix;
         }
         catch
@@ -82,45 +103,80 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     public void Dispose()
     {
-        _weights.Dispose();
-        _bias.Dispose();
+        foreach (NativeBuffer buffer in Buffers)
+        {
+            if (_isShared)
+                SharedBuffers.Release(buffer);
+            else
+                buffer.Dispose();
+        }
     }
+
+    private void Share()
+    {
+        (_weights, _bias) = (SharedBuffers.Share(_weights), SharedBuffers.Share(_bias));
+        _isShared = true;
+    }
+
+    private static int RowBytes(WeightFormat format) => format switch
+    {
+        WeightFormat.BF16 => PanelBf16.RowBytes,
+        WeightFormat.Int8 => PanelInt8.RowBytes,
+        _ => PanelF32.RowBytes,
+    };
+
+    private static long PanelBytes(long inputs, WeightFormat format) =>
+        (inputs * RowBytes(format)) + (format == WeightFormat.Int8 ? ScalesBytes(inputs) : 0);
+
+    private static long ScalesBytes(long inputs) =>
+        (inputs + PanelInt8.GroupInputs - 1) / PanelInt8.GroupInputs * PanelInt8.ScaleBytes;
 
     private void PackPanel(int panel, Func<int, RowSource> source)
     {
         var bias = new Span<float>(Bias(panel), KernelSet.PanelOutputs);
         bias.Clear();
-        new Span<byte>(Panel(panel), Inputs * RowBytes).Clear();
-        var floats = new float[IsBf16 ? 0 : Inputs];
-        var halves = new ushort[IsBf16 ? Inputs : 0];
-        for (int i = 0; i < KernelSet.PanelOutputs && (panel * KernelSet.PanelOutputs) + i < Outputs; i++)
+        var sources = new RowSource[Math.Min(KernelSet.PanelOutputs, Outputs - (panel * KernelSet.PanelOutputs))];
+        for (int i = 0; i < sources.Length; i++)
+            sources[i] = source((panel * KernelSet.PanelOutputs) + i);
+        PanelSlice slice = Slice(panel, 0, Inputs);
+        if (Format == WeightFormat.BF16)
         {
-            RowSource row = source((panel * KernelSet.PanelOutputs) + i);
-            if (row.Linear is null)
-                continue;
-            row.Linear.Bias?.ReadFloats(row.Row, bias.Slice(i, 1));
-            if (IsBf16)
-            {
-                row.Linear.Weight.Read((long)row.Row * Inputs * sizeof(ushort), MemoryMarshal.AsBytes(halves.AsSpan()));
-                Scatter(halves, (ushort*)Panel(panel) + PairedIndex(i));
-            }
-            else
-            {
-                row.Linear.Weight.ReadFloats((long)row.Row * Inputs, floats);
-                Scatter(floats, (float*)Panel(panel) + i);
-            }
+            using var halves = new PanelRows<ushort>(sources, Inputs, bias);
+            halves.WriteTo(PairedOrder, new Span<ushort>(slice.Weights, Inputs * KernelSet.PanelOutputs));
+            return;
+        }
+
+        using var rows = new PanelRows<float>(sources, Inputs, bias);
+        if (Format == WeightFormat.F32)
+            rows.WriteTo(PlainOrder, new Span<float>(slice.Weights, Inputs * KernelSet.PanelOutputs));
+        else
+        {
+            for (int i = 0; i < KernelSet.PanelOutputs; i++)
+                Quantize(rows[i], slice, i);
+        }
+    }
+
+    // A group's scale is its largest magnitude / 127, rounded up to a bf16 so that no whole number exceeds 127.
+    private static void Quantize(ReadOnlySpan<float> row, in PanelSlice slice, int output)
+    {
+        sbyte* target = (sbyte*)slice.Weights + output;
+        ushort* scales = (ushort*)slice.Scales + PairedIndex(output);
+        for (; row.Length > 0; row = row[Math.Min(PanelInt8.GroupInputs, row.Length)..], scales += KernelSet.PanelOutputs)
+        {
+            ReadOnlySpan<float> group = row[..Math.Min(PanelInt8.GroupInputs, row.Length)];
+            float largest = 0;
+            foreach (float weight in group)
+                largest = Math.Max(largest, Math.Abs(weight));
+            uint bits = (BitConverter.SingleToUInt32Bits(largest / 127) + 0xFFFF) & 0xFFFF0000;
+            *scales = (ushort)(bits >> 16);
+            float inverse = bits == 0 ? 0 : 1 / BitConverter.UInt32BitsToSingle(bits);
+            for (int i = 0; i < group.Length; i++, target += KernelSet.PanelOutputs)
+                *target = (sbyte)MathF.Round(group[i] * inverse);
         }
     }
 
     // Word i of a half panel: output i in its low half, output i + 16 in its high half.
     private static int PairedIndex(int output) => (output & 32) + (2 * (output & 15)) + ((output >> 4) & 1);
-
-    private static void Scatter<TValue>(ReadOnlySpan<TValue> row, TValue* target)
-        where TValue : unmanaged
-    {
-        for (int input = 0; input < row.Length; input++)
-            target[input * KernelSet.PanelOutputs] = row[input];
-    }
 
     /// <summary>A row of a matrix, and its bias.</summary>
     public readonly record struct RowSource(LinearWeights? Linear, int Row);

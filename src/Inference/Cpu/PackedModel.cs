@@ -7,19 +7,27 @@ namespace Serving.Inference.Cpu;
 /// <summary>All weights of a model as the kernels read them.</summary>
 internal sealed class PackedModel : IDisposable
 {
-    public PackedModel(TransformerWeights weights, WorkerPool pool)
+    public PackedModel(TransformerWeights weights, Quantization quantization, WorkerPool pool)
     {
         (Table, Width, Heads, HeadSize) = (weights.Table, weights.Width, weights.Heads, weights.HeadSize);
         (HiddenWidth, VocabularySize, ContextTokens) = (weights.HiddenWidth, weights.VocabularySize, weights.ContextTokens);
         Blocks = [.. weights.Blocks.Select(block => new Block(
-            new PackedNorm(block.AttentionNorm, weights.Norm),
-            PackQueryKeyValue(block, weights, pool),
-            PackedMatrix.Pack(block.Output, pool),
-            new PackedNorm(block.MlpNorm, weights.Norm),
-            PackedMatrix.Pack(block.Up, pool),
-            PackedMatrix.Pack(block.Down, pool)))];
-        FinalNorm = weights.FinalNorm is null ? null : new PackedNorm(weights.FinalNorm, weights.Norm);
-        Head = PackedMatrix.Pack(weights.Head, pool);
+            Pack(block.AttentionNorm, weights),
+            PackQueryKeyValue(block, weights, quantization, pool),
+            PackedMatrix.Pack(block.Output, quantization.FormatOf(block.Output), pool),
+            Pack(block.MlpNorm, weights),
+            PackedMatrix.Pack(block.Up, quantization.FormatOf(block.Up), pool),
+            PackedMatrix.Pack(block.Down, quantization.FormatOf(block.Down), pool)))];
+        FinalNorm = weights.FinalNorm is null ? null : Pack(weights.FinalNorm, weights);
+        Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
+        KvFormat = quantization.KvFormatOf(weights);
+        Activation = weights.Activation switch
+        {
+            Checkpoints.Activation.GeluTanh => Epilogue.GeluTanh,
+            Checkpoints.Activation.Silu => Epilogue.Silu,
+            Checkpoints.Activation.Relu => Epilogue.Relu,
+            _ => Epilogue.Gelu,
+        };
         Rotary = new RotaryTable(weights.ContextTokens, weights.HeadSize, weights.RopePairing);
     }
 
@@ -40,13 +48,34 @@ internal sealed class PackedModel : IDisposable
 
     public int ContextTokens { get; }
 
+    /// <summary>How its keys and values are stored.</summary>
+    public KvFormat KvFormat { get; }
+
     public Block[] Blocks { get; }
 
     public PackedNorm? FinalNorm { get; }
 
     public PackedMatrix Head { get; }
 
+    /// <summary>What becomes of the MLP's inner values.</summary>
+    public Epilogue Activation { get; }
+
     public RotaryTable Rotary { get; }
+
+    /// <summary>The memory of the weights and the table, each piece once; angles are no weights.</summary>
+    public IEnumerable<WeightPiece> Pieces
+    {
+        get
+        {
+            IEnumerable<NativeBuffer> matrices = Blocks
+                .SelectMany(block => new[] { block.QueryKeyValue, block.Output, block.Up, block.Down }).Append(Head)
+                .SelectMany(matrix => matrix.Buffers);
+            IEnumerable<NativeBuffer> norms = Blocks.SelectMany(block => new[] { block.AttentionNorm, block.MlpNorm })
+                .Append(FinalNorm).OfType<PackedNorm>().Select(norm => norm.Buffer);
+            return matrices.Concat(norms).Distinct().Select(buffer => new WeightPiece(buffer, buffer.Length))
+                .Append(new WeightPiece(Table, Table.Values.Length * (long)sizeof(float)));
+        }
+    }
 
     public void Dispose()
     {
@@ -57,14 +86,16 @@ internal sealed class PackedModel : IDisposable
         Rotary.Dispose();
     }
 
+    private static PackedNorm Pack(NormWeights norm, TransformerWeights weights) => new(norm, weights.Norm, weights.NormEpsilon);
+
     // One matrix of three times heads times stride outputs: queries, keys, values. A head is filled up with zero rows to its
     // stride; queries and keys are reordered for the rotary kernel, which leaves their products as they are.
-    private static PackedMatrix PackQueryKeyValue(BlockWeights block, TransformerWeights weights, WorkerPool pool)
+    private static PackedMatrix PackQueryKeyValue(
+        BlockWeights block, TransformerWeights weights, Quantization quantization, WorkerPool pool)
     {
         int size = weights.HeadSize, stride = Lanes.RoundUp(size);
         LinearWeights[] parts = [block.Query, block.Key, block.Value];
-        bool isBf16 = parts.All(part => part.Weight.DType == DType.BF16);
-        return PackedMatrix.Pack(3 * weights.Heads * stride, weights.Width, isBf16, Source, pool);
+        return PackedMatrix.Pack(3 * weights.Heads * stride, weights.Width, quantization.FormatOf(parts), Source, pool);
 
         PackedMatrix.RowSource Source(int output)
         {

@@ -29,7 +29,7 @@ internal sealed record Inspection
     /// <summary>Sizes and kinds.</summary>
     internal sealed record ArchitectureFacts(
         int Layers, int Width, int Heads, int HeadSize, int MlpWidth, int VocabularySize, int ContextTokens, NormKind Norm,
-        bool HasFinalNorm, RopePairing RopePairing,
+        float NormEpsilon, bool HasFinalNorm, Activation Activation, RopePairing RopePairing, int Experts,
         [property: JsonPropertyName("dtype")] string DType, long Parameters);
 
     /// <summary>The input vectors. <paramref name="File"/> is null when they are computed from the token id.</summary>
@@ -56,7 +56,7 @@ internal sealed record Inspection
             Table = TableOf(tensors, model, tokenizer),
             Tokenizer = words,
             Memory = MemoryOf(model),
-            Notes = [.. model.Weights.Notes, .. Oddities(model, words)],
+            Notes = [.. model.Experts.SelectMany(expert => expert.Notes).Distinct(), .. Oddities(model, words)],
         };
     }
 
@@ -64,7 +64,8 @@ internal sealed record Inspection
     {
         TransformerWeights weights = model.Weights;
         return new(weights.Blocks.Count, weights.Width, weights.Heads, weights.HeadSize, weights.HiddenWidth, weights.VocabularySize,
-            weights.ContextTokens, weights.Norm, weights.FinalNorm is not null, weights.RopePairing, model.DType, model.Parameters);
+            weights.ContextTokens, weights.Norm, weights.NormEpsilon, weights.FinalNorm is not null, weights.Activation,
+            weights.RopePairing, model.Experts.Count, model.DType, model.Parameters);
     }
 
     private static TableFacts TableOf(CheckpointContents tensors, LoadedModel model, Tokenizer tokenizer)
@@ -92,7 +93,7 @@ internal sealed record Inspection
 
     private static MemoryFacts MemoryOf(LoadedModel model)
     {
-        CpuMemory memory = CpuMemory.Of(model.Weights);
+        CpuMemory memory = CpuMemory.Of(model);
         long sequence = memory.BlockBytes * memory.BlocksPerSequence;
         return new(model.Bytes, memory.WeightBytes, memory.BlockBytes, CpuMemory.BlockTokens, sequence, DefaultSequences * sequence);
     }

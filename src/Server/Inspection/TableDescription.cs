@@ -45,21 +45,25 @@ internal sealed record TableDescription
     [Description("What the models on this table do not take because they share it.")]
     public required long BytesSaved { get; init; }
 
-    public static TableDescription Of(ServedModel model, TableInspection table, string[] sharers) => new()
+    public static TableDescription Of(ServedModel model, TableInspection table, string[] sharers)
     {
-        Model = model.Id,
-        Rows = table.Table.Rows,
-        Dimensions = table.Table.Dimensions,
-        Source = NameOf(table.Kind),
-        Recipe = table.Recipe?.Name,
-        Frozen = table.IsFrozen,
-        Fingerprint = model.Facts.EmbeddingFingerprint,
-        UnitNorm = table.IsUnitNorm,
-        DuplicateRows = table.Duplicates.Count,
-        SharedWith = sharers,
-        Bytes = model.Facts.TableBytes,
-        BytesSaved = model.Facts.TableBytes * sharers.Length,
-    };
+        long bytes = table.Kind == TableKind.None ? 0 : (long)table.Table.Values.Length * sizeof(float);
+        return new TableDescription
+        {
+            Model = model.Id,
+            Rows = table.Table.Rows,
+            Dimensions = table.Table.Dimensions,
+            Source = NameOf(table.Kind),
+            Recipe = table.Recipe?.Name,
+            Frozen = table.IsFrozen,
+            Fingerprint = model.Facts.EmbeddingFingerprint,
+            UnitNorm = table.IsUnitNorm,
+            DuplicateRows = table.Duplicates.Count,
+            SharedWith = sharers,
+            Bytes = bytes,
+            BytesSaved = bytes * sharers.Length,
+        };
+    }
 
     /// <summary>The kind's name on the wire.</summary>
     public static string NameOf(TableKind kind) => kind switch

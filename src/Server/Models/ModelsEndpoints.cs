@@ -71,10 +71,8 @@ internal static class ModelsEndpoints
 
     private static long SharedBytes(ModelEntry entry, ModelCatalog catalog)
     {
-        string? table = entry.Model!.Facts.EmbeddingFingerprint;
-        bool isShared = catalog.Entries.Any(other =>
-            other != entry && other.Root == entry.Root && other.Model?.Facts.EmbeddingFingerprint == table);
-        return isShared ? entry.Model.Facts.TableBytes : 0;
+        IEnumerable<ModelFacts> others = catalog.Entries.Where(other => other != entry).Select(other => other.Model?.Facts).OfType<ModelFacts>();
+        return entry.Model!.Facts.SharedBytes(others);
     }
 
     /// <summary>The state's name on the wire.</summary>

@@ -82,14 +82,18 @@ internal sealed class ServedModel : IAsyncDisposable
     public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options)
     {
         using LoadedModel model = LoadedModel.Load(root, folder);
-        Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
-        CheckVocabulary(model, tokenizer);
+        // Beside the packing of weights, which waits for memory much of the time.
+        Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
+        Task<string> naming = Task.Run(() => model.Table.Fingerprint);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuModel(model.Weights);
+        using var weights = new CpuExperts(model);
+        Tokenizer tokenizer = reading.GetAwaiter().GetResult();
+        _ = naming.GetAwaiter().GetResult();
+        CheckVocabulary(model, tokenizer);
         return new ServedModel(
-            folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+            folder.Id, () => weights.NewBackend(), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
-            Facts = ModelFacts.Of(model),
+            Facts = ModelFacts.Of(model, weights),
             Table = model.Table,
             TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),

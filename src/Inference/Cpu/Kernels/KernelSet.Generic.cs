@@ -6,17 +6,34 @@ namespace Serving.Inference.Cpu.Kernels;
 internal sealed unsafe class KernelSet<T>(string name) : KernelSet
     where T : unmanaged, ILanes<T>
 {
-    private const float Epsilon = 1e-5f;
-
     public override string Name => name;
 
-    public override int TileRows => Tile<T, PanelF32>.Rows;
+    public override void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums)
+    {
+        if (slice.Format == WeightFormat.BF16)
+            Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Format == WeightFormat.Int8)
+            Tile<T, PanelInt8>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Scales is null)
+            Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, slice, sums);
+        else
+            Tile<T, PanelWidened>.MultiplyAdd(x, stride, rows, slice, sums);
+    }
 
-    public override void MultiplyAddF32(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override PanelSlice Widen(in PanelSlice slice, float* target)
+    {
+        byte* panel = slice.Weights;
+        nint ahead = Prefetch.Distance(slice);
+        float* row = target;
+        for (int i = slice.Inputs; i > 0; i--, panel += PanelInt8.RowBytes, row += PanelOutputs)
+        {
+            Prefetch.Lines(panel + ahead, PanelInt8.RowBytes);
+            Quad<T>.Store(Quad<T>.Load<PanelInt8>(panel), row);
+        }
 
-    public override void MultiplyAddBf16(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
+        return new PanelSlice((byte*)target, slice.Scales, slice.Inputs, WeightFormat.F32);
+    }
 
     public override void Finish(float* sums, float* target, int count, Epilogue epilogue)
     {
@@ -29,16 +46,21 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
         for (int i = 0; i < PanelOutputs; i += Lanes.Count)
         {
             T value = T.Load(sums + i);
-            if (epilogue == Epilogue.Add)
-                value += T.Load(target + i);
-            else if (epilogue == Epilogue.Gelu)
-                value = Elementary.Gelu(value);
+            value = epilogue switch
+            {
+                Epilogue.Add => value + T.Load(target + i),
+                Epilogue.Gelu => Elementary.Gelu(value),
+                Epilogue.GeluTanh => Elementary.GeluTanh(value),
+                Epilogue.Silu => Elementary.Silu(value),
+                Epilogue.Relu => T.Max(value, T.Zero),
+                _ => value,
+            };
             T.Store(value, target + i);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void LayerNorm(float* x, float* weight, float* bias, float* target, int width)
+    public override void LayerNorm(float* x, float* weight, float* bias, float* target, int width, float epsilon)
     {
         T sum = T.Zero;
         for (int i = 0; i < width; i += Lanes.Count)
@@ -51,13 +73,13 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             squares = T.MultiplyAdd(difference, difference, squares);
         }
 
-        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + Epsilon));
+        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + epsilon));
         for (int i = 0; i < width; i += Lanes.Count)
             T.Store(T.MultiplyAdd((T.Load(x + i) - mean) * inverse, T.Load(weight + i), T.Load(bias + i)), target + i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void RmsNorm(float* x, float* weight, float* target, int width)
+    public override void RmsNorm(float* x, float* weight, float* target, int width, float epsilon)
     {
         T squares = T.Zero;
         for (int i = 0; i < width; i += Lanes.Count)
@@ -66,7 +88,7 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             squares = T.MultiplyAdd(value, value, squares);
         }
 
-        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + Epsilon));
+        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + epsilon));
         for (int i = 0; i < width; i += Lanes.Count)
             T.Store(T.Load(x + i) * inverse * T.Load(weight + i), target + i);
     }
@@ -90,5 +112,27 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
         }
     }
 
-    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks) => Attention<T>.Attend(task, blocks);
+    public override void StoreKv(KvFormat format, byte* keys, byte* values, int slot, float* key, float* value, int headStride)
+    {
+        if (format == KvFormat.BF16)
+            StoreKv<KvBf16>(keys, values, slot, key, value, headStride);
+        else
+            StoreKv<KvF32>(keys, values, slot, key, value, headStride);
+    }
+
+    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks)
+    {
+        if (task.Format == KvFormat.BF16)
+            Attention<T, KvBf16>.Attend(task, blocks);
+        else
+            Attention<T, KvF32>.Attend(task, blocks);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void StoreKv<TKv>(byte* keys, byte* values, int slot, float* key, float* value, int headStride)
+        where TKv : IKvFormat
+    {
+        TKv.StoreColumn<T>(keys, slot, key, headStride);
+        TKv.StoreRow<T>(values, headStride, slot, value);
+    }
 }

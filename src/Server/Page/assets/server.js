@@ -53,10 +53,12 @@ export function server(root, params, known) {
 
   function show(all) {
     const single = all.filter(model => model.kind !== "ensemble");
+    // What all models on one table share is at least that table.
     const tables = new Map();
-    for (const model of single) if (model.shared_bytes) tables.set(model.embedding_fingerprint, model.shared_bytes);
+    for (const { embedding_fingerprint: name, shared_bytes: size } of single) if (size) tables.set(name, Math.min(tables.get(name) ?? size, size));
+    const tableOf = model => model.shared_bytes ? tables.get(model.embedding_fingerprint) : 0;
     const shared = [...tables.values()].reduce((sum, size) => sum + size, 0);
-    const parts = [...single.map(model => ({ name: model.id, size: (model.bytes ?? 0) - (model.shared_bytes ?? 0) })), { name: "shared table", size: shared, isShared: true }].filter(part => part.size > 0);
+    const parts = [...single.map(model => ({ name: model.id, size: (model.bytes ?? 0) - tableOf(model) })), { name: "shared table", size: shared, isShared: true }].filter(part => part.size > 0);
     const total = parts.reduce((sum, part) => sum + part.size, 0), apart = single.reduce((sum, model) => sum + (model.bytes ?? 0), 0);
     fill(memory,
       el("h2", {}, "Memory of the weights"),
