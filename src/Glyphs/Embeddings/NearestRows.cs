@@ -28,19 +28,11 @@ public sealed class NearestRows
         {
             for (int row = chunk * ChunkRows; row < EndOf(chunk); row++)
             {
-                double norm = NormOf(row);
+                double norm = _table.Norm(row);
                 _inverseNorms[row] = norm > 0 ? (float)(1 / norm) : 0;
                 _rounded.Round(row);
             }
         });
-    }
-
-    /// <summary>A row's length.</summary>
-    public double NormOf(int row)
-    {
-        double sum = 0;
-        foreach (float value in _table.Row(row)) sum += (double)value * value;
-        return Math.Sqrt(sum);
     }
 
     /// <summary>The cosine of two rows; 0 where one is all zeros.</summary>

@@ -28,7 +28,7 @@ internal sealed class TableInspection
         // Tokens of other tables are shown as they would have been drawn.
         _pictures = new(() => new GlyphPictures(GlyphFont.Unifont, Recipe ?? GlyphRecipe.Glyph1024));
         _projection = new(() => GlyphProjection.Recover(Table, DrawAll()));
-        _isUnitNorm = new(() => Enumerable.Range(0, Table.Rows).All(row => Nearest.NormOf(row) is var norm && (norm == 0 || Math.Abs(norm - 1) < 1e-3)));
+        _isUnitNorm = new(() => Enumerable.Range(0, Table.Rows).All(row => Table.Norm(row) is var norm && (norm == 0 || Math.Abs(norm - 1) < 1e-3)));
     }
 
     public FrozenTable Table { get; }

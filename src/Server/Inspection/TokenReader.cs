@@ -49,7 +49,7 @@ internal sealed partial class TokenReader(TableInspection table)
             Names = [.. runes.Select(rune => UnicodeNames.Bundled.NameOf(rune.Value))],
             Blocks = [.. runes.Select(rune => UnicodeNames.Bundled.BlockOf(rune.Value))],
             Kind = kind,
-            Norm = table.Nearest.NormOf(id),
+            Norm = table.Table.Norm(id),
             Identical = identical.Length <= MaxIdentical ? identical : identical[..MaxIdentical],
             IdenticalCount = identical.Length,
         };
