@@ -57,6 +57,7 @@ internal static class ServerApplication
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
         services.AddSingleton<TableInspections>();
+        services.AddSingleton<LogitsRecorder>();
         services.AddSingleton<PromptComparer>();
         services.AddSingleton<TextComparer>();
         services.AddSingleton<LoadModel>(ServedModel.Load);

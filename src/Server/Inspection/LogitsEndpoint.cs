@@ -9,19 +9,20 @@ namespace Serving.Server.Inspection;
 /// <summary><c>POST /v1/models/{id}/logits</c>: everything that a model says of what comes next.</summary>
 internal static class LogitsEndpoint
 {
-    public static void MapLogits(this IEndpointRouteBuilder v1) => v1.MapPost("/models/{id}/logits", Record)
+    public static void MapLogits(this IEndpointRouteBuilder v1) => v1.MapPost("/models/{id}/logits", RecordAsync)
         .WithName("recordLogits").WithTags("Models").WithSummary("A model's logits after the last tokens of a text.")
         .WithDescription("For mixing experts by other weights, and for distances between whole distributions. An ensemble has none of its own: "
             + "ask its members, whose weighted mean its answers come from.")
         .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
 
-    private static Ok<Logits> Record(string id, LogitsRequest request, HttpContext http, ModelCatalog catalog)
+    private static async Task<Ok<Logits>> RecordAsync(
+        string id, LogitsRequest request, HttpContext http, ModelCatalog catalog, LogitsRecorder recorder)
     {
         if (catalog.FindEnsemble(id) is { } ensemble) throw new ApiException(ErrorTable.NotAModel(ensemble));
         ServedModel model = catalog.Find(id).Require();
         RequestFacts.Of(http).Model = model.Id;
         (int[] tokens, int last) = Check(request, model);
-        float[] logits = LogitsRecorder.Record(model, tokens, last, http.RequestAborted);
+        float[] logits = await recorder.RecordAsync(model, tokens, last, http.RequestAborted);
         return TypedResults.Ok(new Logits(model.Id, model.Fingerprint, last, model.VocabularySize,
             Convert.ToBase64String(MemoryMarshal.AsBytes<float>(logits))));
     }
