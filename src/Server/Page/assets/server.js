@@ -11,7 +11,7 @@ export function server(root, params, known) {
   const list = el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Models and ensembles" });
   const load = el("div", { class: "columns" });
   const history = { running: [], waiting: [], speed: [] };
-  let last = null, timer = null, ended = false;
+  let last = null, timer = null, ended = false, hasMetrics = true;
 
   root.append(el("h1", {}, "Server"), health, load, memory, el("section", {}, el("h2", {}, "Models"), list));
   show(known);
@@ -19,7 +19,7 @@ export function server(root, params, known) {
 
   async function tick() {
     try {
-      const [report, text] = await Promise.all([get("/health/ready").catch(fault => ({ status: fault.message })), getText("/metrics").catch(() => null)]);
+      const [report, text] = await Promise.all([get("/health/ready").catch(fault => ({ status: fault.message })), hasMetrics ? getText("/metrics").catch(fault => { hasMetrics = fault.status !== 404; return null; }) : null]);
       health.textContent = `Status: ${report.status}`;
       observe(text);
       show(await models());
@@ -30,6 +30,7 @@ export function server(root, params, known) {
   }
 
   function observe(text) {
+    if (text === null && hasMetrics) return;
     if (text === null) return void fill(load, el("p", { class: "muted" }, "This server tells no metrics."));
     const now = performance.now(), generated = sum(text, "vllm:generation_tokens_total");
     const speed = last ? Math.max(0, (generated - last.generated) / ((now - last.now) / 1000)) : 0;
