@@ -43,6 +43,14 @@ public sealed class FrozenTable
     /// <summary>A token's vector, [Dimensions].</summary>
     public ReadOnlySpan<float> Row(int id) => _values.AsSpan(checked(id * Dimensions), Dimensions);
 
+    /// <summary>The length of a token's vector.</summary>
+    public double Norm(int id)
+    {
+        double sum = 0;
+        foreach (float value in Row(id)) sum += (double)value * value;
+        return Math.Sqrt(sum);
+    }
+
     private static string FingerprintOf(int rows, int dimensions, ReadOnlySpan<float> values)
     {
         if (!BitConverter.IsLittleEndian) throw new PlatformNotSupportedException("Serving runs on little-endian machines only.");

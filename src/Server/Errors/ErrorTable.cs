@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
+using Serving.Server.Ensembles;
 using Serving.Server.Json;
 using Serving.Server.Models;
 
@@ -27,6 +28,7 @@ internal static class ErrorTable
         GenerationFailedException { InnerException: MemberFaultException fault } => MemberFault(fault.MemberId),
         MemberFaultException fault => MemberFault(fault.MemberId),
         BadHttpRequestException { InnerException: JsonException json } => Invalid([JsonFault.Describe(json)]),
+        BadHttpRequestException { InnerException: null } bad when QueryFault.Describe(bad) is { } problem => Invalid([problem]),
         BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } => Invalid([JsonFault.Missing]),
         BadHttpRequestException bad => FromStatus(bad.StatusCode),
         RegexMatchTimeoutException slow => Invalid([new Problem(ErrorCode.InvalidValue, "prompt",
@@ -85,6 +87,20 @@ internal static class ErrorTable
         + $"'{other.Id}' has {other.VocabularySize} tokens of tokenizer {other.Tokenizer.Fingerprint}. "
         + "Name models whose tokenizer_fingerprint and vocab_size in /v1/models are equal.",
         InvalidRequest, "model", ErrorCode.IncompatibleExperts));
+
+    public static ApiFailure NotAModel(EnsembleEntry ensemble) => Invalid([new Problem(ErrorCode.InvalidValue, "id",
+        $"'{ensemble.Id}' is an ensemble, which has no table and no logits of its own. Name one of its members: "
+        + $"{string.Join(", ", ensemble.Definition.Experts.Select(expert => expert.Model).Distinct())}.")]);
+
+    public static ApiFailure TokenNotFound(string id, int token, int rows) => new(StatusCodes.Status404NotFound, new(
+        $"The model '{id}' has no token {token}: its ids go from 0 to {rows - 1}.", InvalidRequest, "token", ErrorCode.NotFound));
+
+    public static ApiFailure NoPictures(string id, string source) => new(StatusCodes.Status404NotFound, new(
+        $"The table of '{id}' was not made of pictures (its source is '{source}'), so that none can be rebuilt from it.",
+        InvalidRequest, "id", ErrorCode.NotFound));
+
+    public static ApiFailure NothingToInspect(string id) => new(StatusCodes.Status404NotFound, new(
+        $"What the model '{id}' reads is not known to this server.", InvalidRequest, "id", ErrorCode.NotFound));
 
     public static ApiFailure EnsemblesBusy(int engines) => new(StatusCodes.Status429TooManyRequests, new(
         $"All {engines} engines for sums and ensembles without a name are busy. Try again in a moment, or name the ensemble in "

@@ -11,10 +11,12 @@ using Serving.Server.Embeddings;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
+using Serving.Server.Inspection;
 using Serving.Server.Json;
 using Serving.Server.Logging;
 using Serving.Server.Models;
 using Serving.Server.OpenApi;
+using Serving.Server.Page;
 using Serving.Server.Tokens;
 
 namespace Serving.Server.Hosting;
@@ -60,6 +62,8 @@ internal static class ServerApplication
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
+        services.AddSingleton<TableInspections>();
+        services.AddSingleton<LogitsRecorder>();
         services.AddSingleton<PromptComparer>();
         services.AddSingleton<TextComparer>();
         services.AddSingleton<LoadModel>(provider =>
@@ -91,13 +95,14 @@ internal static class ServerApplication
         v1.MapChat();
         v1.MapEmbeddings();
         v1.MapModels();
+        v1.MapInspection();
+        v1.MapLogits();
         v1.MapEnsembles();
         v1.MapCompare();
         app.MapTokens();
         app.MapHealth();
         app.MapOpenApi().AllowAnybody();
-        // Whoever opens the server in a browser should not meet a 404.
-        app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription().AllowAnybody();
+        app.MapPage();
     }
 
     private static void BindOptions(ServingOptions options, IConfiguration configuration)

@@ -9,6 +9,7 @@ using Serving.Server.Embeddings;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
+using Serving.Server.Inspection;
 using Serving.Server.Models;
 using Serving.Server.Tokens;
 
@@ -31,6 +32,15 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(DetokenizeAnswer))]
 [JsonSerializable(typeof(TokenizerInfo))]
 [JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(TableDescription))]
+[JsonSerializable(typeof(TokenDescription))]
+[JsonSerializable(typeof(TokenList))]
+[JsonSerializable(typeof(TokenMap))]
+[JsonSerializable(typeof(RebuiltGlyph))]
+[JsonSerializable(typeof(SimilarityRequest))]
+[JsonSerializable(typeof(Similarity))]
+[JsonSerializable(typeof(LogitsRequest))]
+[JsonSerializable(typeof(Logits))]
 [JsonSerializable(typeof(CompareRequest))]
 [JsonSerializable(typeof(GeneratedComparison))]
 [JsonSerializable(typeof(ScoredComparison))]
@@ -40,6 +50,7 @@ namespace Serving.Server.Json;
 [JsonSerializable(typeof(EnsembleDeleted))]
 [JsonSerializable(typeof(HealthReport))]
 [JsonSerializable(typeof(Dictionary<string, EnsembleDefinition>))]
+[JsonSerializable(typeof(byte[]))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class ServerJson : JsonSerializerContext
 {
