@@ -7,17 +7,16 @@ namespace Serving.Inference.Cpu;
 /// <summary>All weights of a model as the kernels read them.</summary>
 internal sealed class PackedModel : IDisposable
 {
-    public PackedModel(TransformerWeights weights, WorkerPool pool)
+    public PackedModel(TransformerWeights weights, WorkerPool pool, IProgress<double>? progress = null)
     {
         (Table, Width, Heads, HeadSize) = (weights.Table, weights.Width, weights.Heads, weights.HeadSize);
         (HiddenWidth, VocabularySize, ContextTokens) = (weights.HiddenWidth, weights.VocabularySize, weights.ContextTokens);
-        Blocks = [.. weights.Blocks.Select(block => new Block(
-            new PackedNorm(block.AttentionNorm, weights.Norm),
-            PackQueryKeyValue(block, weights, pool),
-            PackedMatrix.Pack(block.Output, pool),
-            new PackedNorm(block.MlpNorm, weights.Norm),
-            PackedMatrix.Pack(block.Up, pool),
-            PackedMatrix.Pack(block.Down, pool)))];
+        Blocks = new Block[weights.Blocks.Count];
+        for (int i = 0; i < Blocks.Length; i++)
+        {
+            Blocks[i] = Pack(weights.Blocks[i], weights, pool);
+            progress?.Report((i + 1.0) / Blocks.Length);
+        }
         FinalNorm = weights.FinalNorm is null ? null : new PackedNorm(weights.FinalNorm, weights.Norm);
         Head = PackedMatrix.Pack(weights.Head, pool);
         Rotary = new RotaryTable(weights.ContextTokens, weights.HeadSize, weights.RopePairing);
@@ -56,6 +55,14 @@ internal sealed class PackedModel : IDisposable
         Head.Dispose();
         Rotary.Dispose();
     }
+
+    private static Block Pack(BlockWeights block, TransformerWeights weights, WorkerPool pool) => new(
+        new PackedNorm(block.AttentionNorm, weights.Norm),
+        PackQueryKeyValue(block, weights, pool),
+        PackedMatrix.Pack(block.Output, pool),
+        new PackedNorm(block.MlpNorm, weights.Norm),
+        PackedMatrix.Pack(block.Up, pool),
+        PackedMatrix.Pack(block.Down, pool));
 
     // One matrix of three times heads times stride outputs: queries, keys, values. A head is filled up with zero rows to its
     // stride; queries and keys are reordered for the rotary kernel, which leaves their products as they are.

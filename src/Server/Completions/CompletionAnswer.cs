@@ -4,6 +4,7 @@ using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 using Serving.Server.Logging;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Completions;
 
@@ -29,7 +30,7 @@ internal sealed class CompletionAnswer
     {
         var answer = new CompletionAnswer(http, plan, options, shutdown);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, shutdown);
-        await using CompletionRun run = await CompletionRun.StartAsync(plan, ending.Token);
+        await using CompletionRun run = await CompletionRun.StartAsync(plan, ending.Token, RequestTelemetry.Of(http));
         try
         {
             await (plan.Stream ? answer.StreamAsync(run) : answer.WriteWholeAsync(run));

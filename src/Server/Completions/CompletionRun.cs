@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Serving.Inference;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Completions;
 
@@ -12,13 +13,14 @@ internal sealed class CompletionRun : IAsyncDisposable
     private readonly CancellationTokenSource _ending;
     private readonly Channel<CompletionChoice> _pieces = Channel.CreateUnbounded<CompletionChoice>(new() { SingleReader = true });
     private readonly CompletionPlan _plan;
+    private readonly RequestTelemetry? _telemetry;
     private Task _generating = Task.CompletedTask;
     private int _completionTokens;
     private int _cachedTokens;
 
-    private CompletionRun(CompletionPlan plan, CancellationToken cancellationToken)
+    private CompletionRun(CompletionPlan plan, RequestTelemetry? telemetry, CancellationToken cancellationToken)
     {
-        _plan = plan;
+        (_plan, _telemetry) = (plan, telemetry);
         _ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
 
@@ -36,10 +38,13 @@ internal sealed class CompletionRun : IAsyncDisposable
     /// <summary>Hands all choices to the engine.</summary>
     /// <param name="plan">What to generate.</param>
     /// <param name="cancellationToken">Ends all choices.</param>
+    /// <param name="telemetry">Measures them; null = nobody does.</param>
     /// <exception cref="Inference.Scheduling.EngineRefusedException">The engine does not take one of them; none runs then.</exception>
-    public static async Task<CompletionRun> StartAsync(CompletionPlan plan, CancellationToken cancellationToken)
+    public static async Task<CompletionRun> StartAsync(
+        CompletionPlan plan, CancellationToken cancellationToken, RequestTelemetry? telemetry = null)
     {
-        var run = new CompletionRun(plan, cancellationToken);
+        telemetry?.Begin(plan.Model);
+        var run = new CompletionRun(plan, telemetry, cancellationToken);
         try
         {
             run.Submit();
@@ -77,11 +82,13 @@ internal sealed class CompletionRun : IAsyncDisposable
     private async Task FollowAsync(CompletionPlan.Choice choice, ChannelReader<GenerationEvent> events)
     {
         var progress = new ChoiceProgress(choice, _plan.Model.Tokenizer);
+        GenerationTelemetry? telemetry = _telemetry?.Follow();
         try
         {
             await foreach (GenerationEvent step in events.ReadAllAsync(CancellationToken.None))
             {
                 Count(step, choice);
+                telemetry?.Note(step);
                 _pieces.Writer.TryWrite(progress.Step(step));
             }
         }

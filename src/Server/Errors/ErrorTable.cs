@@ -70,6 +70,17 @@ internal static class ErrorTable
     public static ApiFailure ModelUnavailable(string id, string reason) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The model '{id}' could not be loaded: {reason}", ServerFault, "model", ErrorCode.MemberUnavailable));
 
+    public static ApiFailure ModelUnloaded(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The model '{id}' was unloaded. POST /v1/models/{id}/load brings it back.", ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure ModelNotLoaded(string id, string reason, bool goesOn) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The model '{id}' could not be loaded: {reason}{(goesOn ? " The version that was loaded before goes on answering." : "")}",
+        ServerFault, "id", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure MemoryPressure() => new(StatusCodes.Status503ServiceUnavailable, new(
+        "The server is short of memory and takes no new requests until some have finished. Try again in a moment.",
+        ServerFault, null, ErrorCode.MemoryPressure), 2);
+
     public static ApiFailure MemberFault(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The member '{id}' of the ensemble answered logits that are not finite: its weights, or this text, break its arithmetic.",
         ServerFault, "model", ErrorCode.MemberUnavailable));

@@ -10,6 +10,7 @@ using Serving.Server.Json;
 using Serving.Server.Logging;
 using Serving.Server.Models;
 using Serving.Server.OpenApi;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Hosting;
 
@@ -34,6 +35,8 @@ internal static class ServerApplication
         AddServices(builder);
         replace?.Invoke(builder.Services);
         WebApplication app = builder.Build();
+        // Listens before anything is measured: a sum that rose unheard would fall below zero.
+        app.Services.GetRequiredService<MetricCollector>();
         UsePipeline(app);
         MapRoutes(app);
         return app;
@@ -53,9 +56,14 @@ internal static class ServerApplication
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
         services.AddSingleton<EnsembleEngines>();
-        services.AddSingleton<LoadModel>(ServedModel.Load);
-        services.AddHostedService<ModelLoader>();
+        services.AddSingleton<MemoryGate>();
+        services.AddSingleton<ModelSource>();
+        services.AddSingleton<LoadModel>(provider => provider.GetRequiredService<ModelSource>().Load);
+        services.AddSingleton<ModelLoader>();
+        services.AddHostedService(provider => provider.GetRequiredService<ModelLoader>());
         services.AddServingOpenApi();
+        services.AddSingleton<MetricCollector>().AddSingleton<GenerationMeter>().AddSingleton<EngineLedger>();
+        OtlpExport.AddTo(builder);
     }
 
     // Outermost first. Routing stands inside, so that requests without a route are named, logged and answered too.
@@ -63,6 +71,7 @@ internal static class ServerApplication
     {
         app.UseMiddleware<RequestIdMiddleware>();
         app.UseMiddleware<RequestLogMiddleware>();
+        app.UseMiddleware<TelemetryMiddleware>();
         app.UseMiddleware<ErrorMiddleware>();
         app.UseMiddleware<DrainMiddleware>();
         app.UseServingSwagger();
@@ -75,6 +84,7 @@ internal static class ServerApplication
         v1.MapCompletions();
         v1.MapModels();
         app.MapHealth();
+        app.MapMetrics();
         app.MapOpenApi();
         // Whoever opens the server in a browser should not meet a 404.
         app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription();

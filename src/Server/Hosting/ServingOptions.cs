@@ -41,6 +41,9 @@ internal sealed class ServingOptions
     /// <summary>What may wait, per model.</summary>
     public QueueOptions Queue { get; set; } = new();
 
+    /// <summary>When requests are refused for lack of memory.</summary>
+    public MemoryOptions Memory { get; set; } = new();
+
     /// <summary>What runs at once, per model.</summary>
     public BatchOptions Batch { get; set; } = new();
 }

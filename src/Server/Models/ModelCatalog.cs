@@ -46,6 +46,18 @@ internal sealed class ModelCatalog : IAsyncDisposable
     /// <summary>Whether every model was loaded or failed to, and at least one answers.</summary>
     public bool IsReady => _entries.Values.All(entry => entry.State != ModelState.Loading) && !HasNone;
 
+    /// <summary>How much of the loading is done, 0 to 100; every model counts by the size of its files.</summary>
+    public int LoadPercent()
+    {
+        (long done, long all) = (0, 0);
+        foreach (ModelEntry entry in Entries)
+        {
+            long bytes = Math.Max(1, entry.FileBytes);
+            (done, all) = (done + (bytes * (entry.State == ModelState.Loading ? entry.Progress.Percent : 100)), all + (bytes * 100));
+        }
+        return (int)(done * 100 / all);
+    }
+
     /// <summary>Whether no model could be loaded.</summary>
     public bool HasNone => _entries.Values.All(entry => entry.State == ModelState.Failed);
 

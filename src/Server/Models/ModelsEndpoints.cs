@@ -14,6 +14,29 @@ internal static class ModelsEndpoints
         v1.MapGet("/models/{id}", Get).WithName("retrieveModel").WithTags("Models")
             .WithSummary("Describes one model, ensemble or sum of models.")
             .Produces<ApiErrorResponse>(StatusCodes.Status404NotFound);
+        v1.MapPost("/models/{id}/load", LoadAsync).WithName("loadModel").WithTags("Models")
+            .WithSummary("Loads a model, or replaces it by what its folder holds now.")
+            .WithDescription("Requests at work keep the version that they began with. While a model is replaced both versions are in memory. "
+                + "When its files cannot be used, the version before goes on answering.")
+            .ProducesErrors(StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
+        v1.MapPost("/models/{id}/unload", UnloadAsync).WithName("unloadModel").WithTags("Models")
+            .WithSummary("Takes a model out and frees its memory.")
+            .WithDescription("New requests for it are refused at once; the answer comes when those at work have finished.")
+            .ProducesErrors(StatusCodes.Status404NotFound);
+    }
+
+    private static async Task<Ok<ModelInfo>> LoadAsync(string id, ModelCatalog catalog, ModelLoader loader)
+    {
+        ModelEntry entry = catalog.Find(id);
+        await loader.LoadAsync(entry);
+        return TypedResults.Ok(Describe(entry, catalog));
+    }
+
+    private static async Task<Ok<ModelInfo>> UnloadAsync(string id, ModelCatalog catalog, ModelLoader loader)
+    {
+        ModelEntry entry = catalog.Find(id);
+        await loader.UnloadAsync(entry);
+        return TypedResults.Ok(Describe(entry, catalog));
     }
 
     private static Ok<ModelList> List(ModelCatalog catalog) =>
@@ -32,6 +55,7 @@ internal static class ModelsEndpoints
             Created = CreatedAt(entry.Folder.Path),
             State = NameOf(entry.State),
             Error = entry.Fault,
+            SystemFingerprint = model?.Fingerprint,
             MaxModelLen = model?.ContextTokens,
             VocabSize = model?.VocabularySize,
             Parameters = model?.Facts.Parameters,
@@ -82,6 +106,7 @@ internal static class ModelsEndpoints
     {
         ModelState.Ready => "ready",
         ModelState.Failed => "failed",
+        ModelState.Unloaded => "unloaded",
         _ => "loading",
     };
 }

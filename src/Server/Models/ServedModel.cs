@@ -3,6 +3,7 @@ using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
+using Serving.Server.Health;
 
 namespace Serving.Server.Models;
 
@@ -29,6 +30,12 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public string Id { get; }
 
+    /// <summary>Its name in metrics: one of a closed set.</summary>
+    public string Label { get => field ?? Id; init; }
+
+    /// <summary>The requests that use it.</summary>
+    public UserCount Users { get; } = new();
+
     public Tokenizer Tokenizer { get; }
 
     public Engine Engine { get; }
@@ -42,6 +49,9 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>Ids below this are tokens.</summary>
     public int VocabularySize => _backend.Shape.VocabularySize;
 
+    /// <summary>Its K/V memory.</summary>
+    public KvCapacity Kv => _backend.Kv;
+
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextTokens => Engine.ContextTokens;
 
@@ -51,24 +61,41 @@ internal sealed class ServedModel : IAsyncDisposable
     public required string Fingerprint { get; init; }
 
     /// <summary>Whether the engine's loop gives signs of life.</summary>
-    public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
+    public bool IsAlive => !Engine.HasFailed && TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
 
     /// <summary>Reads a model's files and starts its engine.</summary>
+    /// <param name="root">Where its substrate is.</param>
+    /// <param name="folder">Its files.</param>
+    /// <param name="options">The engine's budgets.</param>
+    /// <param name="progress">Told how far it is; null = nobody asks.</param>
+    /// <param name="memory">Refuses what does not fit; null = nobody does.</param>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
     /// <exception cref="TokenizerFormatException">The tokenizer is.</exception>
-    public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options)
+    public static ServedModel Load(
+        ModelsRoot root, ModelFolder folder, EngineOptions options, LoadProgress? progress = null, MemoryGate? memory = null)
     {
+        progress?.Enter(LoadProgress.Read);
         using LoadedModel model = LoadedModel.Load(root, folder);
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
         CheckVocabulary(model, tokenizer);
+        memory?.CheckRoom(folder.Path, CpuMemory.Of(model.Weights));
+        progress?.Enter(LoadProgress.Pack);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuModel(model.Weights);
+        using var weights = new CpuModel(model.Weights, progress: progress);
+        progress?.Enter(LoadProgress.Start);
         return new ServedModel(
             folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
             Facts = ModelFacts.Of(model),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
+    }
+
+    /// <summary>Takes no request any more, lets those that use it finish, then ends it.</summary>
+    public async Task RetireAsync()
+    {
+        await Users.CloseAsync();
+        await DisposeAsync();
     }
 
     /// <summary>Ends the engine, then frees its memory.</summary>

@@ -1,0 +1,10 @@
+namespace Serving.Server.Telemetry;
+
+/// <summary><c>GET /metrics</c>.</summary>
+internal static class MetricsEndpoint
+{
+    public static void MapMetrics(this IEndpointRouteBuilder app) => app
+        .MapGet("/metrics", (MetricCollector collector) => Results.Text(collector.Scrape(), PrometheusText.ContentType))
+        .WithName("metrics").WithTags("Health").WithSummary("What the server measures, in Prometheus' text format.")
+        .Produces<string>(StatusCodes.Status200OK, "text/plain");
+}
