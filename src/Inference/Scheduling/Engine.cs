@@ -9,8 +9,8 @@ namespace Serving.Inference.Scheduling;
 /// </summary>
 /// <remarks>
 /// Thread-safe. One dedicated thread, the engine loop, owns queues, blocks, backend and sampler, and is fed by a channel;
-/// it never waits for a listener. The fault of one request ends that request, a failing forward pass ends those that were
-/// part of it, and the loop lives on. The backend belongs to the caller, who disposes it after the engine.
+/// it never waits for a listener. The fault of one request ends that request alone, and the loop lives on. The backend belongs to
+/// the caller, who disposes it after the engine.
 /// </remarks>
 public sealed class Engine : IAsyncDisposable
 {

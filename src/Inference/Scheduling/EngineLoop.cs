@@ -13,6 +13,7 @@ internal sealed class EngineLoop
     private readonly LogSoftmax _logSoftmax;
     private readonly LogitAdjuster _adjuster;
     private readonly ForwardBatch _batch = new();
+    private readonly ForwardBatch _single = new();
     private readonly float[] _logits; // [LogitRows, vocabulary]
     private readonly int _vocabulary;
 
@@ -84,8 +85,7 @@ internal sealed class EngineLoop
         NoteStarts();
     }
 
-    /// <summary>Runs the planned pass and what follows from it. A fault of a request ends it, one of the model all in the pass.
-    /// </summary>
+    /// <summary>Runs the planned pass and what follows from it. A fault ends the requests that it is of, and no others.</summary>
     public void Compute()
     {
         Steps++;
@@ -96,11 +96,46 @@ internal sealed class EngineLoop
         }
         catch (Exception fault)
         {
-            foreach (ScheduledChunk chunk in _scheduler.Scheduled)
-                Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
+            Isolate(fault);
             return;
         }
-        Distribute(logits);
+        foreach (ScheduledChunk chunk in _scheduler.Scheduled)
+        {
+            int length = chunk.LogitRows * _vocabulary;
+            Use(chunk, logits[..length]);
+            logits = logits[length..];
+        }
+    }
+
+    /// <summary>Computes a pass that failed once more, sequence by sequence, so that only those at fault end. The others cannot tell:
+    /// a row is the same bits in any batch. What nobody can compute is not tried again.</summary>
+    private void Isolate(Exception fault)
+    {
+        ReadOnlySpan<ScheduledChunk> chunks = _scheduler.Scheduled;
+        bool isHopeless = chunks.Length == 1 || fault is BackendUnavailableException;
+        foreach (ScheduledChunk chunk in chunks)
+        {
+            if (isHopeless) Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
+            else ComputeAlone(chunk);
+        }
+    }
+
+    private void ComputeAlone(in ScheduledChunk chunk)
+    {
+        Sequence sequence = chunk.Sequence;
+        Span<float> logits = _logits.AsSpan(0, chunk.LogitRows * _vocabulary);
+        _single.Clear();
+        _single.Add(sequence.Tokens.Slice(sequence.Computed, chunk.Length), sequence.Computed, sequence.Blocks, chunk.LogitRows);
+        try
+        {
+            _backend.Forward(_single, logits);
+        }
+        catch (Exception fault)
+        {
+            Abort((Generation)sequence, FinishReason.Error, fault);
+            return;
+        }
+        Use(chunk, logits);
     }
 
     private void NoteStarts()
@@ -114,23 +149,18 @@ internal sealed class EngineLoop
         }
     }
 
-    private void Distribute(ReadOnlySpan<float> logits)
+    private void Use(in ScheduledChunk chunk, ReadOnlySpan<float> logits)
     {
-        foreach (ScheduledChunk chunk in _scheduler.Scheduled)
+        Generation generation = (Generation)chunk.Sequence;
+        try
         {
-            Generation generation = (Generation)chunk.Sequence;
-            int length = chunk.LogitRows * _vocabulary;
-            try
-            {
-                _scheduler.Commit(chunk);
-                ComputedTokens += chunk.Length;
-                Advance(generation, logits[..length]);
-            }
-            catch (Exception fault)
-            {
-                Abort(generation, FinishReason.Error, fault);
-            }
-            logits = logits[length..];
+            _scheduler.Commit(chunk);
+            ComputedTokens += chunk.Length;
+            Advance(generation, logits);
+        }
+        catch (Exception fault)
+        {
+            Abort(generation, FinishReason.Error, fault);
         }
     }
 

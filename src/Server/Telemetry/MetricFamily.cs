@@ -9,6 +9,9 @@ internal sealed class MetricFamily
     /// text stays short.</summary>
     public const int MaxSeries = 512;
 
+    // The runtime declares these as counters, but they fall.
+    private static readonly HashSet<string> FallingCounters = ["dotnet.thread_pool.queue.length", "dotnet.thread_pool.thread.count"];
+
     private static readonly double[] UsualBounds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
     private readonly Lock _lock = new();
@@ -81,7 +84,8 @@ internal sealed class MetricFamily
     private static MetricKind KindOf(Instrument instrument)
     {
         string type = instrument.GetType().Name;
-        return type.StartsWith("Histogram", StringComparison.Ordinal) ? MetricKind.Histogram
+        return FallingCounters.Contains(instrument.Name) ? MetricKind.Sum
+            : type.StartsWith("Histogram", StringComparison.Ordinal) ? MetricKind.Histogram
             : type.StartsWith("Counter", StringComparison.Ordinal) || type.StartsWith("ObservableCounter", StringComparison.Ordinal) ? MetricKind.Counter
             : type.StartsWith("Gauge", StringComparison.Ordinal) || type.StartsWith("ObservableGauge", StringComparison.Ordinal) ? MetricKind.Gauge
             : MetricKind.Sum;
