@@ -38,7 +38,7 @@ fail() { echo "FAILED: $*"; sed 's/^/    /' "$log" | tail -5; exit 1; }
 log=$(mktemp)
 url=http://127.0.0.1:8080
 env -i ASPNETCORE_HTTP_PORTS=8080 DOTNET_EnableDiagnostics=0 Serving__Models=/models \
-    chroot "$root" /usr/bin/setpriv --reuid=1654 --regid=1654 --clear-groups --no-new-privs --bounding-set=-all \
+    "$(command -v chroot)" "$root" /usr/bin/setpriv --reuid=1654 --regid=1654 --clear-groups --no-new-privs --bounding-set=-all \
     /dotnet/dotnet /app/Serving.Server.dll >"$log" 2>&1 &
 server=$!
 for _ in $(seq 300); do curl -sf "$url/health/ready" >/dev/null && break; kill -0 $server 2>/dev/null || break; sleep 0.1; done

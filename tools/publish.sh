@@ -7,7 +7,7 @@ flavour=${2:-cpu}
 cd "$(dirname "$0")/.."
 export CI=true DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-properties=(-p:BundleModels=false -p:DebugType=none -p:GenerateDocumentationFile=false -p:UseAppHost=false -p:PathMap="$PWD=/source")
+properties=(-p:BundleModels=false -p:DebugType=none -p:PublishDocumentationFiles=false -p:UseAppHost=false -p:PathMap="$PWD=/source")
 [ "$flavour" = cuda ] && properties+=(-p:Torch=cuda)
 rm -rf "$out"
 dotnet publish src/Server/Server.csproj -c Release -o "$out" -v quiet "${properties[@]}"

@@ -5,7 +5,6 @@
 //   dotnet run tools/sbom.cs -- FOLDER packages.lock.json
 #:property PublishAot=false
 #:property JsonSerializerIsReflectionEnabledByDefault=true
-#:property GenerateDocumentationFile=false
 #:property RestorePackagesWithLockFile=false
 #:property ManagePackageVersionsCentrally=false
 using System.Security.Cryptography;

@@ -64,12 +64,11 @@ public sealed class LogitEnsemble : IBackend
             Forward(0, batch, logits);
             return;
         }
-        for (int member = 0; member < _members.Length; member++)
-        {
-            if (_logits[member].Length < values)
-                _logits[member] = GC.AllocateUninitializedArray<float>(values);
-            Forward(member, batch, _logits[member].AsSpan(0, values));
-        }
+        foreach (EnsembleMember member in _members)
+            (member.Backend as IRemoteBackend)?.Begin(batch);
+        // Members of this process compute while the others are on their way.
+        ForwardEach(batch, values, areRemote: false);
+        ForwardEach(batch, values, areRemote: true);
         if (_rule == EnsembleRule.Logits)
             AverageLogits(logits);
         else
@@ -83,9 +82,24 @@ public sealed class LogitEnsemble : IBackend
             member.Backend.Dispose();
     }
 
+    private void ForwardEach(ForwardBatch batch, int values, bool areRemote)
+    {
+        for (int member = 0; member < _members.Length; member++)
+        {
+            if (_members[member].Backend is IRemoteBackend != areRemote)
+                continue;
+            if (_logits[member].Length < values)
+                _logits[member] = GC.AllocateUninitializedArray<float>(values);
+            Forward(member, batch, _logits[member].AsSpan(0, values));
+        }
+    }
+
     private void Forward(int member, ForwardBatch batch, Span<float> logits)
     {
-        _members[member].Backend.Forward(batch, logits);
+        if (_members.Length > 1 && _members[member].Backend is IRemoteBackend begun)
+            begun.Complete(logits);
+        else
+            _members[member].Backend.Forward(batch, logits);
         if (!LogitAverage.IsFinite(logits))
             throw new MemberFaultException(_members[member].Id);
     }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Serving.Inference;
 using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
@@ -25,6 +26,7 @@ internal static class ErrorTable
         EngineRefusedException { Reason: EngineRefusal.QueueFull } full => QueueFull(full.RetryAfterSeconds),
         EngineRefusedException { Reason: EngineRefusal.ShuttingDown } => ShuttingDown(),
         GenerationFailedException { InnerException: MemberFaultException fault } => MemberFault(fault.MemberId),
+        GenerationFailedException { InnerException: BackendUnavailableException } => PeersUnavailable(),
         BadHttpRequestException { InnerException: JsonException json } => Invalid([JsonFault.Describe(json)]),
         BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } => Invalid([JsonFault.Missing]),
         BadHttpRequestException bad => FromStatus(bad.StatusCode),
@@ -84,6 +86,10 @@ internal static class ErrorTable
     public static ApiFailure MemberFault(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The member '{id}' of the ensemble answered logits that are not finite: its weights, or this text, break its arithmetic.",
         ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure PeersUnavailable() => new(StatusCodes.Status503ServiceUnavailable, new(
+        "A model of this request is computed by other servers, and none of them answers. It is never left out of an ensemble. Try again in a moment.",
+        ServerFault, "model", ErrorCode.MemberUnavailable), 2);
 
     public static ApiFailure MemberMissing(string ensemble, string member) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The ensemble '{ensemble}' cannot answer: its member '{member}' is not among the models of this server.",

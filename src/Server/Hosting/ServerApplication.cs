@@ -10,6 +10,7 @@ using Serving.Server.Json;
 using Serving.Server.Logging;
 using Serving.Server.Models;
 using Serving.Server.OpenApi;
+using Serving.Server.Peers;
 using Serving.Server.Telemetry;
 
 namespace Serving.Server.Hosting;
@@ -54,9 +55,14 @@ internal static class ServerApplication
         services.AddSingleton<Drain>();
         services.AddSingleton<IHostLifetime, GracefulLifetime>();
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
-        services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
+        services.AddSingleton(provider =>
+        {
+            ServingOptions options = provider.GetRequiredService<IOptions<ServingOptions>>().Value;
+            return ModelRoots.Open(options.Models, options.Include);
+        });
         services.AddSingleton<EnsembleEngines>();
         services.AddSingleton<MemoryGate>();
+        services.AddSingleton<PeerMeter>().AddSingleton<RemoteModels>().AddHostedService<PeerListener>();
         services.AddSingleton<ModelSource>();
         services.AddSingleton<LoadModel>(provider => provider.GetRequiredService<ModelSource>().Load);
         services.AddSingleton<ModelLoader>();
@@ -92,7 +98,8 @@ internal static class ServerApplication
 
     private static void BindOptions(ServingOptions options, IConfiguration configuration)
     {
-        if (SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options) is { Count: > 0 } problems)
+        string[] problems = [.. SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options), .. RemoteModels.Problems(options.Remote)];
+        if (problems.Length > 0)
             throw new OptionsValidationException(Options.DefaultName, typeof(ServingOptions), problems);
     }
 

@@ -13,12 +13,13 @@ internal sealed class ModelCatalog : IAsyncDisposable
     private readonly Dictionary<string, EnsembleEntry> _ensembles = new(StringComparer.Ordinal);
 
     /// <param name="roots">Folders of models, at least one model in all.</param>
+    /// <param name="isIncluded">Whether to take a model; null = all.</param>
     /// <exception cref="CheckpointException">Two models or ensembles have one id, or an ensembles.json is malformed.</exception>
-    public ModelCatalog(IReadOnlyList<ModelsRoot> roots)
+    public ModelCatalog(IReadOnlyList<ModelsRoot> roots, Predicate<string>? isIncluded = null)
     {
         foreach (ModelsRoot root in roots)
         {
-            foreach (ModelFolder folder in root.Models)
+            foreach (ModelFolder folder in root.Models.Where(folder => isIncluded?.Invoke(folder.Id) ?? true))
             {
                 if (!_entries.TryAdd(folder.Id, new ModelEntry(root, folder)))
                 {

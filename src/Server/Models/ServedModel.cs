@@ -103,6 +103,7 @@ internal sealed class ServedModel : IAsyncDisposable
     {
         await Engine.DisposeAsync();
         _backend.Dispose();
+        Users.Dispose();
     }
 
     // A token without a row of the table would be a fault of every request that holds it.
@@ -115,7 +116,8 @@ internal sealed class ServedModel : IAsyncDisposable
         }
     }
 
-    private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
+    /// <summary>The tokens that end a text: the one its configuration names, else the usual ones that the tokenizer has.</summary>
+    public static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
     {
         IEnumerable<string> names = config.EndToken is { } named ? [named] : UsualEndTokens;
         return [.. names.Select(tokenizer.FindId).OfType<int>()];
