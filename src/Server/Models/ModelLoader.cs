@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using Serving.Inference.Scheduling;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
+using Serving.Server.Peers;
 using Serving.Server.Telemetry;
 
 namespace Serving.Server.Models;
@@ -17,15 +18,17 @@ internal sealed class ModelLoader : BackgroundService
     private readonly ModelCatalog _catalog;
     private readonly EnsembleEngines _ensembles;
     private readonly EngineLedger _ledger;
+    private readonly RemoteModels _remote;
     private readonly LoadModel _load;
     private readonly EngineOptions _engine;
     private readonly IHostApplicationLifetime _host;
     private readonly ILogger<ModelLoader> _logger;
 
-    public ModelLoader(ModelCatalog catalog, EnsembleEngines ensembles, EngineLedger ledger, LoadModel load, EngineOptions engine,
+    public ModelLoader(ModelCatalog catalog, EnsembleEngines ensembles, EngineLedger ledger, RemoteModels remote, LoadModel load, EngineOptions engine,
         IMeterFactory meters, IHostApplicationLifetime host, ILogger<ModelLoader> logger)
     {
-        (_catalog, _ensembles, _ledger, _load, _engine, _host, _logger) = (catalog, ensembles, ledger, load, engine, host, logger);
+        (_catalog, _ensembles, _ledger, _remote) = (catalog, ensembles, ledger, remote);
+        (_load, _engine, _host, _logger) = (load, engine, host, logger);
         ModelMeter.Create(meters, catalog);
     }
 
@@ -69,11 +72,16 @@ internal sealed class ModelLoader : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         long start = Stopwatch.GetTimestamp();
-        await Parallel.ForEachAsync(_catalog.Entries, stoppingToken, (entry, _) =>
+        // Those that wait for others must not keep the rest from loading.
+        ILookup<bool, ModelEntry> isRemote = _catalog.Entries.ToLookup(entry => _remote.TryFind(entry.Id, out PeerGroup? _));
+        Task[] waiting = [.. isRemote[true].Select(entry => Task.Factory.StartNew(
+            () => TryLoad(entry), stoppingToken, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        await Parallel.ForEachAsync(isRemote[false], stoppingToken, (entry, _) =>
         {
             TryLoad(entry);
             return ValueTask.CompletedTask;
         });
+        await Task.WhenAll(waiting);
         double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         if (_catalog.HasNone)
         {

@@ -21,11 +21,12 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <param name="newBackend">Makes its arithmetic: called here, and for every ensemble that it is a member of.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="options">The engine's budgets.</param>
-    public ServedModel(string id, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
+    /// <param name="time">The engine's clock; null = the system's.</param>
+    public ServedModel(string id, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options, TimeProvider? time = null)
     {
         (Id, NewBackend, Tokenizer, EndOfTextIds) = (id, newBackend, tokenizer, options.EndOfTextIds);
         _backend = newBackend();
-        Engine = new Engine(_backend, tokenizer, options);
+        Engine = new Engine(_backend, tokenizer, options, time);
     }
 
     public string Id { get; }

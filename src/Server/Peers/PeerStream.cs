@@ -79,21 +79,20 @@ internal sealed class PeerStream : IDisposable
 
     private async Task ConnectAsync(HttpClient client, Uri address, LogitEncoding encoding, CancellationToken cancellation)
     {
+        _writer.Begin(FrameKind.Open);
+        _writer.UInt16(PeerGreeting.Version);
+        _writer.Byte((byte)encoding.Kind);
+        _writer.UInt32(encoding.Top);
         using var request = new HttpRequestMessage(HttpMethod.Post, address)
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new DuplexContent(_requests, _ended.Task),
+            Content = new DuplexContent(_writer.End(), _requests, _ended.Task),
         };
         _response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
         _response.EnsureSuccessStatusCode();
         _reader = new FrameReader(await _response.Content.ReadAsStreamAsync(cancellation));
         _output = await _requests.Task.WaitAsync(cancellation);
-        _writer.Begin(FrameKind.Open);
-        _writer.UInt16(PeerGreeting.Version);
-        _writer.Byte((byte)encoding.Kind);
-        _writer.UInt32(encoding.Top);
-        await SendAsync(cancellation);
         Greeting = await _reader.ReadAsync(cancellation) is (FrameKind.Opened, var payload)
             ? PeerGreeting.Read(payload.Span)
             : throw new InvalidDataException("It did not greet.");
@@ -155,18 +154,20 @@ internal sealed class PeerStream : IDisposable
     /// <summary>A request whose body is written as long as the stream lives.</summary>
     private sealed class DuplexContent : HttpContent
     {
+        private readonly ReadOnlyMemory<byte> _first;
         private readonly TaskCompletionSource<Stream> _opened;
         private readonly Task _ended;
 
-        public DuplexContent(TaskCompletionSource<Stream> opened, Task ended)
+        public DuplexContent(ReadOnlyMemory<byte> first, TaskCompletionSource<Stream> opened, Task ended)
         {
-            (_opened, _ended) = (opened, ended);
+            (_first, _opened, _ended) = (first, opened, ended);
             Headers.ContentType = new MediaTypeHeaderValue("application/vnd.serving.frames");
         }
 
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
         {
-            // The headers leave with the first flush.
+            // The headers leave only with the first bytes of the body.
+            await stream.WriteAsync(_first);
             await stream.FlushAsync();
             _opened.TrySetResult(stream);
             await _ended;
