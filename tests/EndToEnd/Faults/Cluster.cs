@@ -8,7 +8,7 @@ namespace Serving.EndToEnd.Faults;
 internal sealed class Cluster : IAsyncDisposable
 {
     private const string Configuration = """
-        daemon off; worker_processes 1; pid PID; error_log stderr crit;
+        daemon off; master_process off; pid PID; error_log stderr crit;
         events { worker_connections 4096; }
         http {
           access_log off;

@@ -85,6 +85,7 @@ public sealed class ReplicaTests
             await server.SignalAsync("KILL");
             await server.WaitForExitAsync();
         }
+        FaultScale.Record("R06", $"{FaultScale.Of(5, 2)} kills and restarts: ready again each time, no file left behind");
         Assert.Equal(before, Directory.GetFileSystemEntries(copies.Path, "*", SearchOption.AllDirectories));
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Serving.Testing;
 
 namespace Serving.EndToEnd.Faults;
 
@@ -63,7 +64,7 @@ public sealed class ResourceTests : IDisposable
     public async Task R27_ModelThatDoesNotFit_IsRefusedInWordsBeforeItIsRead()
     {
         await using ServerProcess server = ServerProcess.Launch(
-            "serve", "--models", Path.Combine(AppContext.BaseDirectory, "models"), "--urls", "http://127.0.0.1:0", "--Serving:Memory:LimitMiB=16");
+            "serve", "--models", Path.Combine(TestData.RepositoryRoot, "models"), "--urls", "http://127.0.0.1:0", "--Serving:Memory:LimitMiB=16");
         Assert.Equal(3, await server.WaitForExitAsync());
         Assert.Contains(server.Log, line => line.Contains("MiB of weights", StringComparison.Ordinal));
     }

@@ -20,7 +20,7 @@ public sealed class DeadEngineTests
                 Fingerprint = "fp_gated",
             });
         Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync("/health/live")).StatusCode);
-        clock.IsBroken = true;
+        clock.BreakOnce();
         await RunningServer.UntilAsync(() => server.Model("plain").Engine.HasFailed);
         foreach (string probe in (string[])["/health/live", "/health/ready"])
             Assert.Equal(HttpStatusCode.ServiceUnavailable, (await server.Client.GetAsync(probe)).StatusCode);
@@ -33,9 +33,11 @@ public sealed class DeadEngineTests
     /// <summary>A clock whose failure kills the engine's loop: nothing else of it can.</summary>
     private sealed class FatalClock : TimeProvider
     {
-        public volatile bool IsBroken;
+        private int _breaks;
 
-        public override long GetTimestamp() => IsBroken && Thread.CurrentThread.Name == "engine loop"
+        public void BreakOnce() => Volatile.Write(ref _breaks, 1);
+
+        public override long GetTimestamp() => Thread.CurrentThread.Name == "engine loop" && Interlocked.Exchange(ref _breaks, 0) == 1
             ? throw new TimeoutException("the clock stands still")
             : base.GetTimestamp();
     }
