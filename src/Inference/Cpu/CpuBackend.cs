@@ -13,8 +13,9 @@ namespace Serving.Inference.Cpu;
 public sealed unsafe class CpuBackend : IBackend
 {
     private const int DefaultSequences = 8;
-    private const int RowsPerItem = 4;
-    private const int QueriesPerItem = 8;
+    private const int NormRowsPerItem = 4;
+    private const int PlaceRowsPerItem = KvStore.BlockTokens;
+    private const int AttendRowsPerItem = 8 * KernelSet.TileRows;
     private const int SmallRows = 8;
 
     private readonly CpuModel _weights;
@@ -24,6 +25,7 @@ public sealed unsafe class CpuBackend : IBackend
     private readonly KvStore _kv;
     private readonly Workspace _work;
     private readonly MatrixProduct _product;
+    private readonly int _headsPerItem;
     private readonly Action<int, int> _normRows;
     private readonly Action<int, int> _placeRows;
     private readonly Action<int, int> _attend;
@@ -31,6 +33,7 @@ public sealed unsafe class CpuBackend : IBackend
     private ForwardBatch _batch = null!;
     private PackedNorm? _norm;
     private int _layer;
+    private int _rows;
     private bool _disposed;
 
     /// <summary>A backend with weights of its own; the files they come from may be closed afterwards.</summary>
@@ -63,9 +66,10 @@ public sealed unsafe class CpuBackend : IBackend
         _kernels = options.Kernels ?? KernelSet.Best;
         _pool = WorkerPool.OfThreads(options.Threads);
         int blocks = options.KvBlocks > 0 ? options.KvBlocks : DefaultSequences * BlocksFor(_model.ContextTokens);
-        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride);
+        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride, _model.KvFormat);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
+        _headsPerItem = Items(_model.Heads, 2 * _pool.Threads);
         (_normRows, _placeRows, _attend) = (NormRows, PlaceRows, Attend);
         Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens);
         Kv = new KvCapacity(blocks, KvStore.BlockTokens);
@@ -80,13 +84,6 @@ public sealed unsafe class CpuBackend : IBackend
     /// <summary>The instructions that this machine's backends use: "AVX-512", "AVX2" or "128-bit".</summary>
     public static string Instructions => KernelSet.Best.Name;
 
-    /// <summary>K/V bytes that one block of 16 tokens takes.</summary>
-    public static long BytesPerKvBlock(TransformerWeights weights)
-    {
-        ArgumentNullException.ThrowIfNull(weights);
-        return 2L * weights.Blocks.Count * weights.Heads * Lanes.RoundUp(weights.HeadSize) * KvStore.BlockTokens * sizeof(float);
-    }
-
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A token, position, block or the size of <paramref name="logits"/> is out of range;
     /// nothing has been computed then.</exception>
@@ -99,11 +96,12 @@ public sealed unsafe class CpuBackend : IBackend
         lock (_pool.Gate)
         {
             _work.Ensure(rows);
-            _batch = batch;
+            (_batch, _rows) = (batch, rows);
             Embed(batch);
             for (_layer = 0; _layer < _model.Blocks.Length; _layer++)
-                RunBlock(_model.Blocks[_layer], rows);
-            WriteLogits(batch, logits);
+                RunBlock(_model.Blocks[_layer]);
+            if (_rows > 0)
+                WriteLogits(logits);
         }
     }
 
@@ -119,17 +117,43 @@ public sealed unsafe class CpuBackend : IBackend
         _product.Dispose();
     }
 
-    private void RunBlock(PackedModel.Block block, int rows)
+    private void RunBlock(PackedModel.Block block)
     {
         (int stride, int queryStride, int hiddenStride) = (_work.Stride, _work.QueryKeyValueStride, _work.HiddenStride);
-        Norm(block.AttentionNorm, rows);
-        _product.Run(_work.Normed, stride, rows, block.QueryKeyValue, _work.QueryKeyValue, queryStride, Epilogue.Store);
-        _pool.Run(Items(rows, RowsPerItem), _placeRows, alone: rows < SmallRows);
-        _pool.Run(Items(rows, QueriesPerItem) * _model.Heads, _attend, alone: IsSmallAttention(rows));
-        _product.Run(_work.Attended, stride, rows, block.Output, _work.Residual, stride, Epilogue.Add);
-        Norm(block.MlpNorm, rows);
-        _product.Run(_work.Normed, stride, rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
-        _product.Run(_work.Hidden, hiddenStride, rows, block.Down, _work.Residual, stride, Epilogue.Add);
+        Norm(block.AttentionNorm);
+        _product.Run(_work.Normed, stride, _rows, block.QueryKeyValue, _work.QueryKeyValue, queryStride, Epilogue.Store);
+        int headItems = Items(_model.Heads, _headsPerItem);
+        _pool.Run(Items(_rows, PlaceRowsPerItem) * headItems, _placeRows, alone: _rows < SmallRows);
+        if (_layer == _model.Blocks.Length - 1)
+            KeepLogitRows();
+        if (_rows == 0)
+            return;
+        _pool.Run(Items(_rows, AttendRowsPerItem) * headItems, _attend, alone: IsSmallAttention());
+        _product.Run(_work.Attended, stride, _rows, block.Output, _work.Residual, stride, Epilogue.Add);
+        Norm(block.MlpNorm);
+        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
+        _product.Run(_work.Hidden, hiddenStride, _rows, block.Down, _work.Residual, stride, Epilogue.Add);
+    }
+
+    // What follows the last keys and values concerns only the rows that ask for logits: they move to the front.
+    private void KeepLogitRows()
+    {
+        _rows = 0;
+        foreach (ref readonly ForwardBatch.Chunk chunk in _batch.Chunks)
+        {
+            int end = chunk.Start + chunk.Length;
+            for (int row = end - chunk.LogitRows; row < end; row++, _rows++)
+            {
+                if (row == _rows)
+                    continue;
+                (_work.ChunkOf[_rows], _work.Positions[_rows]) = (_work.ChunkOf[row], _work.Positions[row]);
+                Move(_work.Residual, _work.Stride, row, _model.Width);
+                Move(_work.QueryKeyValue, _work.QueryKeyValueStride, row, _model.Heads * _model.HeadStride);
+            }
+        }
+
+        void Move(float* rows, int stride, int row, int count) =>
+            new ReadOnlySpan<float>(rows + ((long)row * stride), count).CopyTo(new Span<float>(rows + ((long)_rows * stride), count));
     }
 
     private void Embed(ForwardBatch batch)
@@ -162,82 +186,97 @@ public sealed unsafe class CpuBackend : IBackend
         target[(vector.Length * times)..].Clear();
     }
 
-    private void Norm(PackedNorm norm, int rows)
+    private void Norm(PackedNorm norm)
     {
         _norm = norm;
-        _pool.Run(Items(rows, RowsPerItem), _normRows, alone: rows < SmallRows);
+        _pool.Run(Items(_rows, NormRowsPerItem), _normRows, alone: _rows < SmallRows);
     }
 
     private void NormRows(int item, int worker)
     {
-        for (int row = item * RowsPerItem, end = Math.Min(row + RowsPerItem, _batch.Tokens.Length); row < end; row++)
+        for (int row = item * NormRowsPerItem, end = Math.Min(row + NormRowsPerItem, _rows); row < end; row++)
             _norm!.Apply(_kernels, _work.Residual + ((long)row * _work.Stride), _work.Normed + ((long)row * _work.Stride));
     }
 
-    // Turns queries and keys by their positions and stores keys and values.
+    // Turns queries and keys by their positions and stores keys and values; head by head, because rows of a block share lines.
     private void PlaceRows(int item, int worker)
     {
-        for (int row = item * RowsPerItem, end = Math.Min(row + RowsPerItem, _batch.Tokens.Length); row < end; row++)
+        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, _headsPerItem));
+        int end = Math.Min((rows + 1) * PlaceRowsPerItem, _rows), stride = _model.HeadStride;
+        int firstHead = heads * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
+        float scale = 1 / MathF.Sqrt(_model.HeadSize);
+        for (int head = firstHead; head < endHead; head++)
         {
-            int position = _work.Positions[row], headsStride = _model.Heads * _model.HeadStride;
-            int block = BlocksOf(row)[position / KvStore.BlockTokens], slot = position % KvStore.BlockTokens;
-            float* cosines = _model.Rotary.Cosines(position), sines = _model.Rotary.Sines(position);
-            float* query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride);
-            float scale = 1 / MathF.Sqrt(_model.HeadSize);
-            for (int head = 0; head < _model.Heads; head++, query += _model.HeadStride)
+            for (int row = rows * PlaceRowsPerItem; row < end; row++)
             {
-                float* key = query + headsStride;
+                (int index, int slot) = Math.DivRem(_work.Positions[row], KvStore.BlockTokens);
+                nint block = BlocksOf(row)[index] * _kv.BlockBytes;
+                float* cosines = _model.Rotary.Cosines(_work.Positions[row]), sines = _model.Rotary.Sines(_work.Positions[row]);
+                float* query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * stride);
+                float* key = query + (_model.Heads * stride), value = key + (_model.Heads * stride);
                 _kernels.Rotate(query, cosines, sines, _model.HeadSize, scale);
                 _kernels.Rotate(key, cosines, sines, _model.HeadSize, 1);
-                _kv.Write(_layer, head, block, slot, key, key + headsStride);
+                _kernels.StoreKv(_kv.Format, _kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
             }
         }
     }
 
-    // One head of neighbouring rows, which in a prefill share keys and values.
+    // Some heads of neighbouring rows: in a prefill those of a tile share keys and values.
     private void Attend(int item, int worker)
     {
-        (int rows, int head) = Math.DivRem(item, _model.Heads);
-        float* output = stackalloc float[_model.HeadStride];
+        (int rows, int heads) = Math.DivRem(item, Items(_model.Heads, _headsPerItem));
+        int end = Math.Min((rows + 1) * AttendRowsPerItem, _rows);
+        int firstHead = heads * _headsPerItem, endHead = Math.Min(firstHead + _headsPerItem, _model.Heads);
+        float* output = stackalloc float[KernelSet.TileRows * _model.HeadStride];
         var task = new AttentionTask
         {
-            Keys = _kv.Keys(_layer, head),
-            Values = _kv.Values(_layer, head),
-            BlockStride = _kv.BlockStride,
-            ValueStride = _model.HeadStride,
+            QueryStride = _work.QueryKeyValueStride,
+            Format = _kv.Format,
+            BlockBytes = _kv.BlockBytes,
+            HeadBytes = _kv.HeadBytes,
             HeadSize = _model.HeadSize,
+            HeadStride = _model.HeadStride,
             Scores = _work.Scores(worker),
+            ScoreStride = _work.ScoreStride,
             Output = output,
         };
-        for (int row = rows * QueriesPerItem, end = Math.Min(row + QueriesPerItem, _batch.Tokens.Length); row < end; row++)
+        for (int row = rows * AttendRowsPerItem; row < end; row += task.Queries)
         {
-            task.Query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * _model.HeadStride);
+            task.Queries = IsTile(row, end) ? KernelSet.TileRows : 1;
             task.Tokens = _work.Positions[row] + 1;
-            _kernels.Attend(task, BlocksOf(row));
-            float* target = _work.Attended + ((long)row * _work.Stride) + (head * _model.HeadSize);
-            new ReadOnlySpan<float>(output, _model.HeadSize).CopyTo(new Span<float>(target, _model.HeadSize));
+            for (int head = firstHead; head < endHead; head++)
+                AttendHead(ref task, row, head);
         }
     }
 
-    private void WriteLogits(ForwardBatch batch, Span<float> logits)
+    private void AttendHead(ref AttentionTask task, int row, int head)
     {
-        if (batch.LogitRows == 0)
-            return;
-        int target = 0;
-        foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
+        task.Query = _work.QueryKeyValue + ((long)row * _work.QueryKeyValueStride) + (head * _model.HeadStride);
+        task.Keys = _kv.Keys(_layer, head);
+        task.Values = _kv.Values(_layer, head);
+        _kernels.Attend(task, BlocksOf(row));
+        for (int query = 0; query < task.Queries; query++)
         {
-            for (int row = chunk.Start + chunk.Length - chunk.LogitRows; row < chunk.Start + chunk.Length; row++, target++)
-            {
-                float* from = _work.Residual + ((long)row * _work.Stride), to = _work.Normed + ((long)target * _work.Stride);
-                if (_model.FinalNorm is { } norm)
-                    norm.Apply(_kernels, from, to);
-                else
-                    new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));
-            }
+            float* target = _work.Attended + ((long)(row + query) * _work.Stride) + (head * _model.HeadSize);
+            new ReadOnlySpan<float>(task.Output + (query * _model.HeadStride), _model.HeadSize)
+                .CopyTo(new Span<float>(target, _model.HeadSize));
+        }
+    }
+
+    private bool IsTile(int row, int end) =>
+        row + KernelSet.TileRows <= end && _work.ChunkOf[row] == _work.ChunkOf[row + KernelSet.TileRows - 1];
+
+    private void WriteLogits(Span<float> logits)
+    {
+        float* x = _work.Residual;
+        if (_model.FinalNorm is { } norm)
+        {
+            Norm(norm);
+            x = _work.Normed;
         }
 
         fixed (float* y = logits)
-            _product.Run(_work.Normed, _work.Stride, batch.LogitRows, _model.Head, y, _model.VocabularySize, Epilogue.Store);
+            _product.Run(x, _work.Stride, _rows, _model.Head, y, _model.VocabularySize, Epilogue.Store);
     }
 
     private void Check(ForwardBatch batch, Span<float> logits)
@@ -281,10 +320,10 @@ public sealed unsafe class CpuBackend : IBackend
 
     private ReadOnlySpan<int> BlocksOf(int row) => CollectionsMarshal.AsSpan(_batch.Chunks[_work.ChunkOf[row]].Blocks);
 
-    private bool IsSmallAttention(int rows)
+    private bool IsSmallAttention()
     {
         long tokens = 0;
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < _rows; row++)
             tokens += _work.Positions[row] + 1;
         return tokens * _model.Width < 1 << 17;
     }

@@ -4,39 +4,33 @@ using Serving.Inference.Cpu.Kernels;
 namespace Serving.Inference.Cpu;
 
 /// <summary>The memory that a <see cref="CpuBackend"/> of a model takes, told before it is built.</summary>
-/// <param name="WeightBytes">Packed matrices and the table; norms and rotary angles are too small to count.</param>
+/// <param name="MatrixBytes">Packed matrices: what one token of one sequence reads.</param>
+/// <param name="TableBytes">The frozen table.</param>
 /// <param name="BlockBytes">Keys and values of a block of <see cref="BlockTokens"/> tokens, in all layers.</param>
 /// <param name="BlocksPerSequence">Blocks of a sequence that fills the context.</param>
-public readonly record struct CpuMemory(long WeightBytes, long BlockBytes, int BlocksPerSequence)
+public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long BlockBytes, int BlocksPerSequence)
 {
     /// <summary>Tokens of a K/V block.</summary>
     public const int BlockTokens = KvStore.BlockTokens;
 
+    /// <summary>Matrices and table; norms and rotary angles are too small to count.</summary>
+    public long WeightBytes => MatrixBytes + TableBytes;
+
     /// <summary>Estimates from shapes; reads no values.</summary>
-    public static CpuMemory Of(TransformerWeights weights)
+    public static CpuMemory Of(TransformerWeights weights, Quantization quantization = Quantization.None)
     {
         long stride = (long)weights.Heads * Lanes.RoundUp(weights.HeadSize);
-        long matrices = weights.Blocks.Sum(block => BlockOf(block, stride)) + MatrixOf(weights.Head);
+        long matrices = weights.Blocks.Sum(BlockOf) + MatrixOf(weights.Head);
         return new CpuMemory(
-            matrices + (weights.Table.Values.Length * (long)sizeof(float)),
-            2 * weights.Blocks.Count * stride * BlockTokens * sizeof(float),
+            matrices,
+            weights.Table.Values.Length * (long)sizeof(float),
+            2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.KvFormatOf(weights)),
             (weights.ContextTokens + BlockTokens - 1) / BlockTokens);
-    }
 
-    private static long BlockOf(BlockWeights block, long stride)
-    {
-        bool isBf16 = new[] { block.Query, block.Key, block.Value }.All(part => part.Weight.DType == DType.BF16);
-        return MatrixOf(3 * stride, block.Query.Inputs, isBf16)
+        long BlockOf(BlockWeights block) =>
+            PackedMatrix.BytesOf(3 * stride, block.Query.Inputs, quantization.FormatOf(block.Query, block.Key, block.Value))
             + MatrixOf(block.Output) + MatrixOf(block.Up) + MatrixOf(block.Down);
-    }
 
-    private static long MatrixOf(LinearWeights linear) =>
-        MatrixOf(linear.Outputs, linear.Inputs, linear.Weight.DType == DType.BF16);
-
-    private static long MatrixOf(long outputs, long inputs, bool isBf16)
-    {
-        long panels = (outputs + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs;
-        int rowBytes = isBf16 ? PanelBf16.RowBytes : PanelF32.RowBytes;
-        return panels * ((inputs * rowBytes) + (KernelSet.PanelOutputs * sizeof(float)));
+        long MatrixOf(LinearWeights linear) => PackedMatrix.BytesOf(linear.Outputs, linear.Inputs, quantization.FormatOf(linear));
     }
 }

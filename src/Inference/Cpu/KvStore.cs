@@ -3,8 +3,8 @@ using Serving.Inference.Cpu.Kernels;
 namespace Serving.Inference.Cpu;
 
 /// <summary>
-/// Keys and values of every block, float32. Per layer: keys [block, head, element, token], so that lanes run over the 16
-/// tokens of a block; values [block, head, token, element].
+/// Keys and values of every block. Per layer: keys [block, head, element, token], so that lanes run over the 16 tokens of a
+/// block; values [block, head, token, element].
 /// </summary>
 internal sealed unsafe class KvStore : IDisposable
 {
@@ -12,39 +12,43 @@ internal sealed unsafe class KvStore : IDisposable
     public const int BlockTokens = Lanes.Count;
 
     private readonly NativeBuffer _values;
-    private readonly long _layerFloats;
+    private readonly nint _layerBytes;
     private readonly int _headStride;
 
-    public KvStore(int layers, int blocks, int heads, int headStride)
+    /// <param name="layers">Layers.</param>
+    /// <param name="blocks">Blocks.</param>
+    /// <param name="heads">Heads.</param>
+    /// <param name="headStride">Values a head, a multiple of 16.</param>
+    /// <param name="format">How they are stored.</param>
+    public KvStore(int layers, int blocks, int heads, int headStride, KvFormat format)
     {
-        _headStride = headStride;
-        BlockStride = (nint)heads * headStride * BlockTokens;
-        _layerFloats = (long)blocks * BlockStride;
-        _values = NativeBuffer.OfFloats(2 * layers * _layerFloats);
-        Blocks = blocks;
+        (_headStride, Blocks, Format) = (headStride, blocks, format);
+        HeadBytes = (nint)headStride * BlockTokens * BytesOf(format);
+        BlockBytes = heads * HeadBytes;
+        _layerBytes = blocks * BlockBytes;
+        _values = new NativeBuffer(2L * layers * _layerBytes);
     }
 
     /// <summary>How many blocks there are.</summary>
     public int Blocks { get; }
 
-    /// <summary>Floats from a block to the next, in keys and in values.</summary>
-    public nint BlockStride { get; }
+    /// <summary>How keys and values are stored.</summary>
+    public KvFormat Format { get; }
+
+    /// <summary>Bytes from a head of a block to the next, in keys and in values.</summary>
+    public nint HeadBytes { get; }
+
+    /// <summary>Bytes from a block to the next, in keys and in values.</summary>
+    public nint BlockBytes { get; }
+
+    /// <summary>Bytes of a key's or a value's element.</summary>
+    public static int BytesOf(KvFormat format) => format == KvFormat.BF16 ? KvBf16.Bytes : KvF32.Bytes;
 
     /// <summary>Keys of block 0.</summary>
-    public float* Keys(int layer, int head) => _values.Floats + (2 * layer * _layerFloats) + (head * _headStride * BlockTokens);
+    public byte* Keys(int layer, int head) => _values.Bytes + (2 * layer * _layerBytes) + (head * HeadBytes);
 
     /// <summary>Values of block 0.</summary>
-    public float* Values(int layer, int head) => Keys(layer, head) + _layerFloats;
-
-    /// <summary>Stores a token's key and value, both [head stride].</summary>
-    public void Write(int layer, int head, int block, int slot, float* key, float* value)
-    {
-        float* keys = Keys(layer, head) + (block * BlockStride) + slot;
-        for (int i = 0; i < _headStride; i++)
-            keys[i * BlockTokens] = key[i];
-        float* values = Values(layer, head) + (block * BlockStride) + (slot * _headStride);
-        new ReadOnlySpan<float>(value, _headStride).CopyTo(new Span<float>(values, _headStride));
-    }
+    public byte* Values(int layer, int head) => Keys(layer, head) + _layerBytes;
 
     public void Dispose() => _values.Dispose();
 }

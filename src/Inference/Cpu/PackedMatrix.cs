@@ -6,7 +6,7 @@ namespace Serving.Inference.Cpu;
 
 /// <summary>
 /// A weight matrix in panels of 64 outputs: panel, then input, then output. Vector lanes run over outputs and a product reads
-/// memory in one straight line. bf16 stays bf16 (<see cref="PanelBf16"/>); everything else is float32.
+/// memory in one straight line. A panel of <see cref="WeightFormat.Int8"/> begins with the scales of its groups.
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
@@ -16,12 +16,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
     private readonly NativeBuffer _weights;
     private readonly NativeBuffer _bias;
 
-    private PackedMatrix(int outputs, int inputs, bool isBf16)
+    private PackedMatrix(int outputs, int inputs, WeightFormat format)
     {
-        (Outputs, Inputs, IsBf16) = (outputs, inputs, isBf16);
+        (Outputs, Inputs, Format) = (outputs, inputs, format);
         Panels = (outputs + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs;
-        RowBytes = isBf16 ? PanelBf16.RowBytes : PanelF32.RowBytes;
-        _weights = new NativeBuffer((long)Panels * inputs * RowBytes);
+        _weights = new NativeBuffer(Panels * PanelBytes(inputs, format));
         _bias = NativeBuffer.OfFloats(Panels * KernelSet.PanelOutputs);
     }
 
@@ -31,37 +30,52 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Values in.</summary>
     public int Inputs { get; }
 
-    /// <summary>Whether weights are bf16.</summary>
-    public bool IsBf16 { get; }
+    /// <summary>How weights are stored.</summary>
+    public WeightFormat Format { get; }
 
     /// <summary>Panels; the last is filled up with zeros.</summary>
     public int Panels { get; }
 
-    /// <summary>Bytes of a panel's 64 weights of one input.</summary>
-    public int RowBytes { get; }
-
     /// <summary>Bytes held.</summary>
     public long Bytes => _weights.Length + _bias.Length;
 
-    /// <summary>The weights of a panel's first input.</summary>
-    public byte* Panel(int panel) => _weights.Bytes + ((long)panel * Inputs * RowBytes);
+    /// <summary>Bytes that a packed matrix takes.</summary>
+    public static long BytesOf(long outputs, long inputs, WeightFormat format)
+    {
+        long panels = (outputs + KernelSet.PanelOutputs - 1) / KernelSet.PanelOutputs;
+        return panels * (PanelBytes(inputs, format) + (KernelSet.PanelOutputs * sizeof(float)));
+    }
+
+    /// <summary>The weights of some inputs of a panel; with <see cref="WeightFormat.Int8"/>, from the first input of a group.</summary>
+    public PanelSlice Slice(int panel, int firstInput, int inputs)
+    {
+        byte* weights = _weights.Bytes + (panel * PanelBytes(Inputs, Format));
+        byte* scales = null;
+        if (Format == WeightFormat.Int8)
+        {
+            scales = weights + ((long)firstInput / PanelInt8.GroupInputs * PanelInt8.ScaleBytes);
+            weights += ScalesBytes(Inputs);
+        }
+
+        return new PanelSlice(weights + ((long)firstInput * RowBytes(Format)), scales, inputs, Format);
+    }
 
     /// <summary>[64], zeros where there is no bias.</summary>
     public float* Bias(int panel) => _bias.Floats + (panel * KernelSet.PanelOutputs);
 
-    /// <summary>Packs a matrix as it is.</summary>
-    public static PackedMatrix Pack(LinearWeights linear, WorkerPool pool) =>
-        Pack(linear.Outputs, linear.Inputs, linear.Weight.DType == DType.BF16, output => new RowSource(linear, output), pool);
+    /// <summary>Packs a matrix.</summary>
+    public static PackedMatrix Pack(LinearWeights linear, WeightFormat format, WorkerPool pool) =>
+        Pack(linear.Outputs, linear.Inputs, format, output => new RowSource(linear, output), pool);
 
     /// <summary>Packs a matrix whose outputs come from anywhere.</summary>
     /// <param name="outputs">Values out.</param>
     /// <param name="inputs">Values in.</param>
-    /// <param name="isBf16">Whether to keep bf16; then every source is bf16.</param>
+    /// <param name="format">How to store weights; with <see cref="WeightFormat.BF16"/> every source is bf16.</param>
     /// <param name="source">Where an output's weights are; default = zeros.</param>
     /// <param name="pool">Panels are packed in parallel.</param>
-    public static PackedMatrix Pack(int outputs, int inputs, bool isBf16, Func<int, RowSource> source, WorkerPool pool)
+    public static PackedMatrix Pack(int outputs, int inputs, WeightFormat format, Func<int, RowSource> source, WorkerPool pool)
     {
-        var matrix = new PackedMatrix(outputs, inputs, isBf16);
+        var matrix = new PackedMatrix(outputs, inputs, format);
         try
         {
             for (int start = 0; start < matrix.Panels; start += PanelsAtOnce)
@@ -86,29 +100,64 @@ internal sealed unsafe class PackedMatrix : IDisposable
         _bias.Dispose();
     }
 
+    private static int RowBytes(WeightFormat format) => format switch
+    {
+        WeightFormat.BF16 => PanelBf16.RowBytes,
+        WeightFormat.Int8 => PanelInt8.RowBytes,
+        _ => PanelF32.RowBytes,
+    };
+
+    private static long PanelBytes(long inputs, WeightFormat format) =>
+        (inputs * RowBytes(format)) + (format == WeightFormat.Int8 ? ScalesBytes(inputs) : 0);
+
+    private static long ScalesBytes(long inputs) =>
+        (inputs + PanelInt8.GroupInputs - 1) / PanelInt8.GroupInputs * PanelInt8.ScaleBytes;
+
     private void PackPanel(int panel, Func<int, RowSource> source)
     {
         var bias = new Span<float>(Bias(panel), KernelSet.PanelOutputs);
         bias.Clear();
-        new Span<byte>(Panel(panel), Inputs * RowBytes).Clear();
-        var floats = new float[IsBf16 ? 0 : Inputs];
-        var halves = new ushort[IsBf16 ? Inputs : 0];
+        PanelSlice slice = Slice(panel, 0, Inputs);
+        new Span<byte>(_weights.Bytes + (panel * PanelBytes(Inputs, Format)), checked((int)PanelBytes(Inputs, Format))).Clear();
+        var floats = new float[Format == WeightFormat.BF16 ? 0 : Inputs];
+        var halves = new ushort[Format == WeightFormat.BF16 ? Inputs : 0];
         for (int i = 0; i < KernelSet.PanelOutputs && (panel * KernelSet.PanelOutputs) + i < Outputs; i++)
         {
             RowSource row = source((panel * KernelSet.PanelOutputs) + i);
             if (row.Linear is null)
                 continue;
             row.Linear.Bias?.ReadFloats(row.Row, bias.Slice(i, 1));
-            if (IsBf16)
+            if (Format == WeightFormat.BF16)
             {
                 row.Linear.Weight.Read((long)row.Row * Inputs * sizeof(ushort), MemoryMarshal.AsBytes(halves.AsSpan()));
-                Scatter(halves, (ushort*)Panel(panel) + PairedIndex(i));
+                Scatter(halves, (ushort*)slice.Weights + PairedIndex(i));
+                continue;
             }
+
+            row.Linear.Weight.ReadFloats((long)row.Row * Inputs, floats);
+            if (Format == WeightFormat.Int8)
+                Quantize(floats, slice, i);
             else
-            {
-                row.Linear.Weight.ReadFloats((long)row.Row * Inputs, floats);
-                Scatter(floats, (float*)Panel(panel) + i);
-            }
+                Scatter(floats, (float*)slice.Weights + i);
+        }
+    }
+
+    // A group's scale is its largest magnitude / 127, rounded up to a bf16 so that no whole number exceeds 127.
+    private static void Quantize(ReadOnlySpan<float> row, in PanelSlice slice, int output)
+    {
+        sbyte* target = (sbyte*)slice.Weights + output;
+        ushort* scales = (ushort*)slice.Scales + PairedIndex(output);
+        for (; row.Length > 0; row = row[Math.Min(PanelInt8.GroupInputs, row.Length)..], scales += KernelSet.PanelOutputs)
+        {
+            ReadOnlySpan<float> group = row[..Math.Min(PanelInt8.GroupInputs, row.Length)];
+            float largest = 0;
+            foreach (float weight in group)
+                largest = Math.Max(largest, Math.Abs(weight));
+            uint bits = (BitConverter.SingleToUInt32Bits(largest / 127) + 0xFFFF) & 0xFFFF0000;
+            *scales = (ushort)(bits >> 16);
+            float inverse = bits == 0 ? 0 : 1 / BitConverter.UInt32BitsToSingle(bits);
+            for (int i = 0; i < group.Length; i++, target += KernelSet.PanelOutputs)
+                *target = (sbyte)MathF.Round(group[i] * inverse);
         }
     }
 

@@ -7,18 +7,19 @@ namespace Serving.Inference.Cpu;
 /// <summary>All weights of a model as the kernels read them.</summary>
 internal sealed class PackedModel : IDisposable
 {
-    public PackedModel(TransformerWeights weights, WorkerPool pool, IProgress<double>? progress = null)
+    public PackedModel(TransformerWeights weights, Quantization quantization, WorkerPool pool, IProgress<double>? progress = null)
     {
         (Table, Width, Heads, HeadSize) = (weights.Table, weights.Width, weights.Heads, weights.HeadSize);
         (HiddenWidth, VocabularySize, ContextTokens) = (weights.HiddenWidth, weights.VocabularySize, weights.ContextTokens);
         Blocks = new Block[weights.Blocks.Count];
         for (int i = 0; i < Blocks.Length; i++)
         {
-            Blocks[i] = Pack(weights.Blocks[i], weights, pool);
+            Blocks[i] = Pack(weights.Blocks[i], weights, quantization, pool);
             progress?.Report((i + 1.0) / Blocks.Length);
         }
         FinalNorm = weights.FinalNorm is null ? null : new PackedNorm(weights.FinalNorm, weights.Norm);
-        Head = PackedMatrix.Pack(weights.Head, pool);
+        Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
+        KvFormat = quantization.KvFormatOf(weights);
         Rotary = new RotaryTable(weights.ContextTokens, weights.HeadSize, weights.RopePairing);
     }
 
@@ -39,6 +40,9 @@ internal sealed class PackedModel : IDisposable
 
     public int ContextTokens { get; }
 
+    /// <summary>How its keys and values are stored.</summary>
+    public KvFormat KvFormat { get; }
+
     public Block[] Blocks { get; }
 
     public PackedNorm? FinalNorm { get; }
@@ -56,22 +60,22 @@ internal sealed class PackedModel : IDisposable
         Rotary.Dispose();
     }
 
-    private static Block Pack(BlockWeights block, TransformerWeights weights, WorkerPool pool) => new(
+    private static Block Pack(BlockWeights block, TransformerWeights weights, Quantization quantization, WorkerPool pool) => new(
         new PackedNorm(block.AttentionNorm, weights.Norm),
-        PackQueryKeyValue(block, weights, pool),
-        PackedMatrix.Pack(block.Output, pool),
+        PackQueryKeyValue(block, weights, quantization, pool),
+        PackedMatrix.Pack(block.Output, quantization.FormatOf(block.Output), pool),
         new PackedNorm(block.MlpNorm, weights.Norm),
-        PackedMatrix.Pack(block.Up, pool),
-        PackedMatrix.Pack(block.Down, pool));
+        PackedMatrix.Pack(block.Up, quantization.FormatOf(block.Up), pool),
+        PackedMatrix.Pack(block.Down, quantization.FormatOf(block.Down), pool));
 
     // One matrix of three times heads times stride outputs: queries, keys, values. A head is filled up with zero rows to its
     // stride; queries and keys are reordered for the rotary kernel, which leaves their products as they are.
-    private static PackedMatrix PackQueryKeyValue(BlockWeights block, TransformerWeights weights, WorkerPool pool)
+    private static PackedMatrix PackQueryKeyValue(
+        BlockWeights block, TransformerWeights weights, Quantization quantization, WorkerPool pool)
     {
         int size = weights.HeadSize, stride = Lanes.RoundUp(size);
         LinearWeights[] parts = [block.Query, block.Key, block.Value];
-        bool isBf16 = parts.All(part => part.Weight.DType == DType.BF16);
-        return PackedMatrix.Pack(3 * weights.Heads * stride, weights.Width, isBf16, Source, pool);
+        return PackedMatrix.Pack(3 * weights.Heads * stride, weights.Width, quantization.FormatOf(parts), Source, pool);
 
         PackedMatrix.RowSource Source(int output)
         {

@@ -5,7 +5,7 @@ namespace Serving.Inference.Cpu;
 /// <summary>The activations of a forward pass. Grows to the largest batch seen and then allocates nothing.</summary>
 internal sealed unsafe class Workspace(PackedModel model, int threads) : IDisposable
 {
-    private readonly NativeBuffer _scores = NativeBuffer.OfFloats((long)threads * Lanes.RoundUp(model.ContextTokens));
+    private readonly NativeBuffer _scores = NativeBuffer.OfFloats((long)threads * KernelSet.TileRows * Lanes.RoundUp(model.ContextTokens));
     private NativeBuffer? _activations;
     private int _capacity;
 
@@ -39,8 +39,11 @@ internal sealed unsafe class Workspace(PackedModel model, int threads) : IDispos
     /// <summary>The chunk of each row.</summary>
     public int[] ChunkOf { get; private set; } = [];
 
-    /// <summary>A worker's attention scores.</summary>
-    public float* Scores(int worker) => _scores.Floats + (worker * Lanes.RoundUp(model.ContextTokens));
+    /// <summary>Floats of one query's scores.</summary>
+    public int ScoreStride { get; } = Lanes.RoundUp(model.ContextTokens);
+
+    /// <summary>A worker's attention scores, [<see cref="KernelSet.TileRows"/>, <see cref="ScoreStride"/>].</summary>
+    public float* Scores(int worker) => _scores.Floats + ((long)worker * KernelSet.TileRows * ScoreStride);
 
     /// <summary>Makes room for a batch.</summary>
     public void Ensure(int rows)

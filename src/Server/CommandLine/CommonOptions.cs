@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using Serving.Inference.Cpu;
 using Serving.Server.Hosting;
 
 namespace Serving.Server.CommandLine;
@@ -22,8 +24,32 @@ internal static class CommonOptions
         return settings[$"{ServingOptions.Section}:{nameof(ServingOptions.Models)}"];
     }
 
+    public static Option<Quantization> Quantize { get; } = new("--quantize")
+    {
+        Description = "int8: matrices as whole numbers with a scale for 64 weights, half the memory of bf16. Default: none.",
+        HelpName = "none|int8",
+        CustomParser = result => result.Tokens[0].Value switch
+        {
+            "int8" => Quantization.EightBits,
+            "none" => Quantization.None,
+            _ => Refuse(result),
+        },
+    };
+
+    public static Option<int> Threads { get; } = new("--threads")
+    {
+        Description = "Threads that compute. Default: one for each processor.",
+        Validators = { result => { if (result.GetValueOrDefault<int>() < 1) result.AddError("--threads must be at least 1."); } },
+    };
+
     public static Option<bool> Verbose { get; } = new("--verbose")
     {
         Description = "Show timings and, after an error, the stack trace.",
     };
+
+    private static Quantization Refuse(ArgumentResult result)
+    {
+        result.AddError("--quantize must be none or int8.");
+        return Quantization.None;
+    }
 }

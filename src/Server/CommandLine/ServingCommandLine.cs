@@ -34,6 +34,7 @@ internal static class ServingCommandLine
         GenerateCommand.Create(),
         EmbedCommand.Create(),
         InspectCommand.Create(),
+        BenchCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

@@ -64,6 +64,6 @@ internal sealed class Load(Uri server) : IDisposable
     {
         public bool IsWhole => Status == HttpStatusCode.OK && (Text.StartsWith('{') || Text.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal));
 
-        public string Answer => JsonDocument.Parse(Text).RootElement.GetProperty("choices")[0].GetProperty("text").GetString()!;
+        public string Answer() => JsonDocument.Parse(Text).RootElement.GetProperty("choices")[0].GetProperty("text").GetString()!;
     }
 }

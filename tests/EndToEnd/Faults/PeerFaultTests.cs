@@ -25,7 +25,7 @@ public sealed class PeerFaultTests : IDisposable
             $"--Serving:Remote:Models=other={wireOne.Address}|{wireTwo.Address}|{wireThree.Address}",
             "--Serving:Remote:HedgeMilliseconds=200", "--Serving:Remote:AttemptMilliseconds=1000", "--Serving:Remote:TotalMilliseconds=4000");
         using var load = new Load(front.Client.BaseAddress!);
-        string expected = (await load.SendAsync(Load.Body("plain+other", 20))).Answer;
+        string expected = (await load.SendAsync(Load.Body("plain+other", 20))).Answer();
         foreach (FaultyProxy wire in (FaultyProxy[])[wireOne, wireTwo])
             (wire.Breaks, wire.Stalls) = (0.005, 0.002);
         wireThree.IsBlack = true;
@@ -36,7 +36,7 @@ public sealed class PeerFaultTests : IDisposable
         string metrics = await front.Client.GetStringAsync("/metrics");
         double steps = Vitals.Sum(metrics, "serving_peer_step_duration_seconds_count"), attempts = Vitals.Sum(metrics, "serving_peer_attempts_total");
         FaultScale.Record("R34", $"{whole} of {requests} succeeded, {attempts / steps:0.00} attempts a step, {Vitals.Sum(metrics, "serving_peer_replayed_tokens_total"):0} tokens replayed, 0 wrong answers");
-        Assert.All(outcomes.Where(outcome => outcome.IsWhole), outcome => Assert.Equal(expected, outcome.Answer));
+        Assert.All(outcomes.Where(outcome => outcome.IsWhole), outcome => Assert.Equal(expected, outcome.Answer()));
         Assert.All(outcomes.Where(outcome => !outcome.IsWhole), outcome => Assert.Contains("member_unavailable", outcome.Text));
         Assert.True(whole >= requests * 99 / 100, $"{whole} of {requests}");
         Assert.True(attempts <= 1.25 * steps, $"{attempts} attempts for {steps} steps");

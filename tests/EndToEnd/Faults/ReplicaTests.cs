@@ -19,7 +19,7 @@ public sealed class ReplicaTests
         IReadOnlyList<Load.Outcome> outcomes = await running;
         FaultScale.Record("R01", $"{outcomes.Count(outcome => !outcome.IsWhole)} of {outcomes.Count} requests failed");
         Assert.All(outcomes, outcome => Assert.True(outcome.IsWhole, $"{outcome}"));
-        Assert.Single(outcomes.Select(outcome => outcome.Answer).Distinct());
+        Assert.Single(outcomes.Select(outcome => outcome.Answer()).Distinct());
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class ResourceTests : IDisposable
         string weights = Path.Combine(_copies.Path, "plain", "model.safetensors");
         byte[] good = await File.ReadAllBytesAsync(weights);
         using var load = new Load(server.Client.BaseAddress!);
-        string before = (await load.SendAsync(Load.Body("plain", 20))).Answer;
+        string before = (await load.SendAsync(Load.Body("plain", 20))).Answer();
         int cycles = FaultScale.Of(20, 4);
         for (int cycle = 0; cycle < cycles; cycle++)
         {
@@ -35,11 +35,11 @@ public sealed class ResourceTests : IDisposable
             Task<IReadOnlyList<Load.Outcome>> answers = load.RunAsync(20, 4, _ => Load.Body("plain", 20));
             using HttpResponseMessage refused = await server.Client.PostAsync("/v1/models/plain/load", null);
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            Assert.All(await answers, outcome => Assert.Equal(before, outcome.Answer));
+            Assert.All(await answers, outcome => Assert.Equal(before, outcome.Answer()));
             await File.WriteAllBytesAsync(weights, good);
             using HttpResponseMessage loaded = await server.Client.PostAsync("/v1/models/plain/load", null);
             Assert.Equal(HttpStatusCode.OK, loaded.StatusCode);
-            Assert.Equal(before, (await load.SendAsync(Load.Body("plain", 20))).Answer);
+            Assert.Equal(before, (await load.SendAsync(Load.Body("plain", 20))).Answer());
         }
         FaultScale.Record("R24", $"{cycles} cycles of truncation and replacement: {cycles * 22} answers as before");
     }
@@ -133,7 +133,7 @@ public sealed class ResourceTests : IDisposable
         IReadOnlyList<Load.Outcome> outcomes = await running;
         FaultScale.Record("R32", $"{outcomes.Count(outcome => !outcome.IsWhole)} of 1000 requests failed by 20 reloads");
         Assert.All(outcomes, outcome => Assert.True(outcome.IsWhole, $"{outcome}"));
-        Assert.Single(outcomes.Select(outcome => outcome.Answer).Distinct());
+        Assert.Single(outcomes.Select(outcome => outcome.Answer()).Distinct());
         await vitals.CheckAsync();
     }
 

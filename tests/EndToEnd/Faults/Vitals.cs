@@ -49,6 +49,6 @@ internal sealed class Vitals
         using HttpResponseMessage response = await server.Client.SendAsync(Load.Post(golden));
         string text = await response.Content.ReadAsStringAsync();
         Assert.True(response.IsSuccessStatusCode, text);
-        return new Load.Outcome(response.StatusCode, text, null, null).Answer;
+        return new Load.Outcome(response.StatusCode, text, null, null).Answer();
     }
 }

@@ -26,19 +26,21 @@ public sealed unsafe class KernelSetTests
 
     public static TheoryData<string, int> Widths => SetsAndSizes(1, 15, 16, 17, 32, 72, 100);
 
+    public static TheoryData<string, int> ProductInputs => SetsAndSizes(1, 15, 16, 63, 64, 65, 100, 1100);
+
     public static TheoryData<string, int> HeadSizes => SetsAndSizes(2, 16, 24, 32, 64, 80, 128);
 
     public static TheoryData<string, int> Tokens => SetsAndSizes(1, 2, 3, 15, 16, 17, 31, 64, 77);
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(ProductInputs))]
     public void MatrixProduct_AnyRows_EqualsItsTwin(string kernels, int inputs)
     {
         RequireFma();
-        foreach (bool isBf16 in (bool[])[false, true])
+        foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
         {
-            foreach (int rows in (int[])[1, 2, 3, 5, 6, 7, 13])
-                CheckProduct(Set(kernels), inputs, rows, outputs: 77, isBf16);
+            foreach (int rows in (int[])[1, 2, 3, 4, 5, 6, 7, 13, 25])
+                CheckProduct(Set(kernels), inputs, rows, outputs: 77, format);
         }
     }
 
@@ -83,7 +85,13 @@ public sealed unsafe class KernelSetTests
     {
         RequireFma();
         foreach (int size in (int[])[16, 24, 32, 64, 128])
-            CheckAttention(Set(kernels), tokens, size);
+        {
+            foreach (KvFormat format in Enum.GetValues<KvFormat>())
+            {
+                CheckAttention(Set(kernels), tokens, size, queries: 1, format);
+                CheckAttention(Set(kernels), tokens, size, queries: KernelSet.TileRows, format);
+            }
+        }
     }
 
     [Fact]
@@ -127,40 +135,50 @@ public sealed unsafe class KernelSetTests
             Assert.Equal(1, ScalarKernels.Exp(x) / Math.Exp(x), 3e-7);
     }
 
-    private void CheckProduct(KernelSet set, int inputs, int rows, int outputs, bool isBf16)
+    private void CheckProduct(KernelSet set, int inputs, int rows, int outputs, WeightFormat format)
     {
         float[] weights = _random.Values(outputs * inputs, 1), bias = _random.Values(outputs, 1);
         float[] x = _random.Values(rows * inputs, 1);
-        if (isBf16)
+        if (format == WeightFormat.BF16)
             weights = [.. weights.Select(Truncate)];
         WorkerPool pool = WorkerPool.OfSize(2);
-        using PackedMatrix matrix = PackedMatrix.Pack(new LinearWeights(WeightTensor(weights, isBf16, outputs, inputs),
-            Tensor.InMemory("bias", bias, outputs)), pool);
+        using PackedMatrix matrix = PackedMatrix.Pack(new LinearWeights(
+            WeightTensor(weights, format == WeightFormat.BF16, outputs, inputs), Tensor.InMemory("bias", bias, outputs)), format, pool);
         using var product = new MatrixProduct(set, pool);
         var y = new float[rows * outputs];
         fixed (float* px = x, py = y)
-            product.Run(px, inputs, rows, matrix, py, outputs, Epilogue.Store);
+        {
+            lock (pool.Gate)
+                product.Run(px, inputs, rows, matrix, py, outputs, Epilogue.Store);
+        }
+
         float[][] matrixRows = [.. weights.Chunk(inputs)];
         for (int row = 0; row < rows; row++)
         {
-            float[] expected = ScalarKernels.Multiply(x[(row * inputs)..((row + 1) * inputs)], matrixRows, bias);
+            float[] one = x[(row * inputs)..((row + 1) * inputs)];
+            float[] expected = format == WeightFormat.Int8
+                ? ScalarKernels.MultiplyInt8(one, matrixRows, bias)
+                : ScalarKernels.Multiply(one, matrixRows, bias);
             AssertSameBits(expected, y.AsSpan(row * outputs, outputs));
         }
     }
 
-    private void CheckAttention(KernelSet set, int tokens, int size)
+    private void CheckAttention(KernelSet set, int tokens, int size, int queries, KvFormat format)
     {
-        int stride = Lanes.RoundUp(size), blocks = (tokens + 15) / 16;
-        float[][] keys = [.. Enumerable.Range(0, tokens).Select(_ => _random.Values(size, 1))];
-        float[][] values = [.. Enumerable.Range(0, tokens).Select(_ => _random.Values(size, 1))];
-        float[] query = _random.Values(size, 1), output = new float[stride], scores = new float[16 * blocks];
+        int stride = Lanes.RoundUp(size), all = tokens + queries - 1, blocks = (all + 15) / 16;
+        float[][] keys = [.. Enumerable.Range(0, all).Select(_ => _random.Values(size, 1))];
+        float[][] values = [.. Enumerable.Range(0, all).Select(_ => _random.Values(size, 1))];
+        float[] query = _random.Values(queries * size, 1), output = new float[queries * stride], scores = new float[queries * 16 * blocks];
         int[] table = [.. Enumerable.Range(0, blocks).Select(i => 2 * (blocks - 1 - i))];
-        using var store = new KvStore(1, 2 * blocks, 1, stride);
-        new Span<float>(store.Keys(0, 0), (int)(4 * blocks * store.BlockStride)).Fill(float.NaN);
-        for (int token = 0; token < tokens; token++)
+        using var store = new KvStore(1, 2 * blocks, 1, stride, format);
+        new Span<byte>(store.Keys(0, 0), (int)(4 * blocks * store.BlockBytes)).Fill(0xFF); // NaN in both formats
+        for (int token = 0; token < all; token++)
         {
             fixed (float* key = Padded(keys[token]), value = Padded(values[token]))
-                store.Write(0, 0, table[token / 16], token % 16, key, value);
+            {
+                nint block = table[token / 16] * store.BlockBytes;
+                set.StoreKv(format, store.Keys(0, 0) + block, store.Values(0, 0) + block, token % 16, key, value, stride);
+            }
         }
 
         fixed (float* pq = query, po = output, ps = scores)
@@ -168,19 +186,30 @@ public sealed unsafe class KernelSetTests
             var task = new AttentionTask
             {
                 Query = pq,
+                QueryStride = size,
+                Queries = queries,
+                Tokens = tokens,
                 Keys = store.Keys(0, 0),
                 Values = store.Values(0, 0),
-                BlockStride = store.BlockStride,
-                ValueStride = stride,
+                Format = format,
+                BlockBytes = store.BlockBytes,
+                HeadBytes = store.HeadBytes,
                 HeadSize = size,
-                Tokens = tokens,
+                HeadStride = stride,
                 Scores = ps,
+                ScoreStride = 16 * blocks,
                 Output = po,
             };
             set.Attend(task, table);
         }
 
-        AssertSameBits(ScalarKernels.Attend(query, keys, values), output.AsSpan(0, size));
+        if (format == KvFormat.BF16)
+            (keys, values) = ([.. keys.Select(ScalarKernels.RoundToBf16)], [.. values.Select(ScalarKernels.RoundToBf16)]);
+        for (int i = 0; i < queries; i++)
+        {
+            float[] expected = ScalarKernels.Attend(query[(i * size)..((i + 1) * size)], keys[..(tokens + i)], values[..(tokens + i)]);
+            AssertSameBits(expected, output.AsSpan(i * stride, size));
+        }
     }
 
     private static Tensor WeightTensor(float[] values, bool isBf16, int rows, int columns) => isBf16

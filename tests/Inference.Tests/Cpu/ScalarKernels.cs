@@ -14,6 +14,31 @@ internal static class ScalarKernels
         return sum;
     })];
 
+    /// <summary>The same with weights quantized in groups of 64 inputs: a chain for each group, scaled into the sum.</summary>
+    public static float[] MultiplyInt8(float[] x, float[][] weights, float[] start) => [.. weights.Select((row, output) =>
+    {
+        float sum = start[output];
+        for (int first = 0; first < x.Length; first += 64)
+        {
+            float[] group = row[first..Math.Min(first + 64, x.Length)];
+            float scale = RoundUpToBf16(group.Max(Math.Abs) / 127), chain = 0;
+            for (int i = 0; i < group.Length; i++)
+                chain = MathF.FusedMultiplyAdd(x[first + i], scale == 0 ? 0 : MathF.Round(group[i] * (1 / scale)), chain);
+            sum = MathF.FusedMultiplyAdd(chain, scale, sum);
+        }
+
+        return sum;
+    })];
+
+    /// <summary>The nearest bf16, halves to even.</summary>
+    public static float[] RoundToBf16(float[] values) => [.. values.Select(value =>
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value), below = bits & 0xFFFF0000, above = below + 0x10000;
+        uint distance = bits - below;
+        bool goesUp = distance > 0x8000 || (distance == 0x8000 && (below & 0x10000) != 0);
+        return BitConverter.UInt32BitsToSingle(goesUp ? above : below);
+    })];
+
     public static float[] LayerNorm(float[] x, float[] weight, float[] bias)
     {
         float mean = LaneSum(x, (sum, value) => sum + value) / x.Length;
@@ -63,6 +88,12 @@ internal static class ScalarKernels
             p = MathF.FusedMultiplyAdd(p, r, c);
         p = MathF.FusedMultiplyAdd(p, r * r, r + 1);
         return p * BitConverter.Int32BitsToSingle(((int)n + 127) << 23);
+    }
+
+    private static float RoundUpToBf16(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return BitConverter.UInt32BitsToSingle((bits & 0xFFFF) == 0 ? bits : (bits & 0xFFFF0000) + 0x10000);
     }
 
     private static float AddSquare(float sum, float value) => MathF.FusedMultiplyAdd(value, value, sum);

@@ -1,32 +1,47 @@
 namespace Serving.Inference.Cpu.Kernels;
 
-/// <summary>One query of one head, and where its keys and values are.</summary>
+/// <summary>One head of some neighbouring queries of a sequence, and where its keys and values are.</summary>
 internal unsafe struct AttentionTask
 {
-    /// <summary>[<see cref="HeadSize"/>], turned and scaled.</summary>
+    /// <summary>The first query, [<see cref="HeadSize"/>], turned and scaled.</summary>
     public float* Query;
 
-    /// <summary>Keys of block 0 and this head: [head size, 16 tokens].</summary>
-    public float* Keys;
+    /// <summary>Floats from a query to the next.</summary>
+    public nint QueryStride;
 
-    /// <summary>Values of block 0 and this head: [16 tokens, <see cref="ValueStride"/>].</summary>
-    public float* Values;
+    /// <summary>1, or <see cref="KernelSet.TileRows"/> that share every pass over keys and values.</summary>
+    public int Queries;
 
-    /// <summary>Floats from one block's keys (or values) to the next block's.</summary>
-    public nint BlockStride;
-
-    /// <summary>Floats from one token's values to the next's: the head size, rounded up to 16.</summary>
-    public int ValueStride;
-
-    /// <summary>Values a head.</summary>
-    public int HeadSize;
-
-    /// <summary>How many tokens the query sees, itself included.</summary>
+    /// <summary>How many tokens the first query sees, itself included; each next one sees one more.</summary>
     public int Tokens;
 
-    /// <summary>Scratch: [tokens], rounded up to 16.</summary>
+    /// <summary>Keys of block 0 and this head: [head size, 16 tokens].</summary>
+    public byte* Keys;
+
+    /// <summary>Values of block 0 and this head: [16 tokens, <see cref="HeadStride"/>].</summary>
+    public byte* Values;
+
+    /// <summary>How both are stored.</summary>
+    public KvFormat Format;
+
+    /// <summary>Bytes from one block's keys (or values) to the next block's.</summary>
+    public nint BlockBytes;
+
+    /// <summary>Bytes from this head's keys (or values) to the next head's, which will soon be needed, too.</summary>
+    public nint HeadBytes;
+
+    /// <summary>Values a head; even.</summary>
+    public int HeadSize;
+
+    /// <summary>The head size, rounded up to 16.</summary>
+    public int HeadStride;
+
+    /// <summary>Scratch: [queries, <see cref="ScoreStride"/>].</summary>
     public float* Scores;
 
-    /// <summary>The result: [<see cref="ValueStride"/>].</summary>
+    /// <summary>At least the tokens of the last query, rounded up to 16.</summary>
+    public nint ScoreStride;
+
+    /// <summary>The results: [queries, <see cref="HeadStride"/>].</summary>
     public float* Output;
 }

@@ -20,6 +20,15 @@ internal unsafe interface ILanes<T>
     /// <summary>Sixteen bf16 as float32: the low (0) or high (1) halves of sixteen 32-bit words.</summary>
     static abstract T LoadHalves(byte* source, int half);
 
+    /// <summary>Sixteen signed bytes as float32.</summary>
+    static abstract T LoadBytes(sbyte* source);
+
+    /// <summary>The nearest bf16, halves to even, as float32. What is not a number stays so.</summary>
+    static abstract T RoundToBf16(T value);
+
+    /// <summary>Stores bf16 values in the low (0) or high (1) halves of sixteen 32-bit words; the other halves stay.</summary>
+    static abstract void StoreHalves(T value, byte* target, int half);
+
     static abstract T operator +(T a, T b);
 
     static abstract T operator -(T a, T b);

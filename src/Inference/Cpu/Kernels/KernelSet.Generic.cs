@@ -10,13 +10,32 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
 
     public override string Name => name;
 
-    public override int TileRows => Tile<T, PanelF32>.Rows;
+    public override void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums)
+    {
+        if (slice.Format == WeightFormat.BF16)
+            Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Format == WeightFormat.Int8)
+            Tile<T, PanelInt8>.MultiplyAdd(x, stride, rows, slice, sums);
+        else if (slice.Scales is null)
+            Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, slice, sums);
+        else
+            Tile<T, PanelWidened>.MultiplyAdd(x, stride, rows, slice, sums);
+    }
 
-    public override void MultiplyAddF32(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override PanelSlice Widen(in PanelSlice slice, float* target)
+    {
+        byte* panel = slice.Weights;
+        nint ahead = Prefetch.Distance(slice);
+        float* row = target;
+        for (int i = slice.Inputs; i > 0; i--, panel += PanelInt8.RowBytes, row += PanelOutputs)
+        {
+            Prefetch.Lines(panel + ahead, PanelInt8.RowBytes);
+            Quad<T>.Store(Quad<T>.Load<PanelInt8>(panel), row);
+        }
 
-    public override void MultiplyAddBf16(float* x, nint stride, int rows, byte* panel, int inputs, float* sums) =>
-        Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, panel, inputs, sums);
+        return new PanelSlice((byte*)target, slice.Scales, slice.Inputs, WeightFormat.F32);
+    }
 
     public override void Finish(float* sums, float* target, int count, Epilogue epilogue)
     {
@@ -90,5 +109,27 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
         }
     }
 
-    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks) => Attention<T>.Attend(task, blocks);
+    public override void StoreKv(KvFormat format, byte* keys, byte* values, int slot, float* key, float* value, int headStride)
+    {
+        if (format == KvFormat.BF16)
+            StoreKv<KvBf16>(keys, values, slot, key, value, headStride);
+        else
+            StoreKv<KvF32>(keys, values, slot, key, value, headStride);
+    }
+
+    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks)
+    {
+        if (task.Format == KvFormat.BF16)
+            Attention<T, KvBf16>.Attend(task, blocks);
+        else
+            Attention<T, KvF32>.Attend(task, blocks);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void StoreKv<TKv>(byte* keys, byte* values, int slot, float* key, float* value, int headStride)
+        where TKv : IKvFormat
+    {
+        TKv.StoreColumn<T>(keys, slot, key, headStride);
+        TKv.StoreRow<T>(values, headStride, slot, value);
+    }
 }

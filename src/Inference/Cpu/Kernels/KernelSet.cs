@@ -9,6 +9,9 @@ internal abstract unsafe class KernelSet
     /// <summary>Outputs of a panel of weights.</summary>
     public const int PanelOutputs = 4 * Lanes.Count;
 
+    /// <summary>Rows that share a pass over a panel, at most.</summary>
+    public const int TileRows = 6;
+
     /// <summary>All kernels that this machine has, slowest first.</summary>
     public static IReadOnlyList<KernelSet> Available { get; } = FindAvailable();
 
@@ -18,15 +21,13 @@ internal abstract unsafe class KernelSet
     /// <summary>What the machine's instructions are called.</summary>
     public abstract string Name { get; }
 
-    /// <summary>Rows that share a pass over a panel.</summary>
-    public abstract int TileRows { get; }
-
-    /// <summary>Continues the sums of up to <see cref="TileRows"/> rows over some inputs of a float32 panel; see
+    /// <summary>Continues the sums of up to <see cref="TileRows"/> rows over the inputs of a slice; see
     /// <see cref="Tile{T, TPanel}"/>.</summary>
-    public abstract void MultiplyAddF32(float* x, nint stride, int rows, byte* panel, int inputs, float* sums);
+    public abstract void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums);
 
-    /// <summary>The same for a bf16 panel.</summary>
-    public abstract void MultiplyAddBf16(float* x, nint stride, int rows, byte* panel, int inputs, float* sums);
+    /// <summary>Writes the whole numbers of an int8 slice as float32, [inputs, 64]; a product with them gives the same bits.</summary>
+    /// <returns>The widened slice.</returns>
+    public abstract PanelSlice Widen(in PanelSlice slice, float* target);
 
     /// <summary>Brings 64 sums to their place.</summary>
     /// <param name="sums">[64].</param>
@@ -54,7 +55,17 @@ internal abstract unsafe class KernelSet
     /// <param name="scale">Applied last.</param>
     public abstract void Rotate(float* head, float* cosines, float* sines, int size, float scale);
 
-    /// <summary>Attention of one query over the first tokens of its sequence.</summary>
+    /// <summary>Stores a token's key and value of one head.</summary>
+    /// <param name="format">How.</param>
+    /// <param name="keys">The keys of the token's block, [head stride, 16].</param>
+    /// <param name="values">The values of the block, [16, head stride].</param>
+    /// <param name="slot">The token's place in the block.</param>
+    /// <param name="key">[head stride]; changed to what was stored.</param>
+    /// <param name="value">[head stride].</param>
+    /// <param name="headStride">A multiple of 16.</param>
+    public abstract void StoreKv(KvFormat format, byte* keys, byte* values, int slot, float* key, float* value, int headStride);
+
+    /// <summary>Attention of one query, or of a tile of neighbouring ones, over the first tokens of their sequence.</summary>
     public abstract void Attend(in AttentionTask task, ReadOnlySpan<int> blocks);
 
     private static KernelSet[] FindAvailable()

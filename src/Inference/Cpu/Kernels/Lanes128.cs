@@ -47,6 +47,27 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBytes(sbyte* source)
+    {
+        (Vector128<short> low, Vector128<short> high) = Vector128.Widen(Vector128.Load(source));
+        ((Vector128<int> a, Vector128<int> b), (Vector128<int> c, Vector128<int> d)) = (Vector128.Widen(low), Vector128.Widen(high));
+        return new(Vector128.ConvertToSingle(a), Vector128.ConvertToSingle(b), Vector128.ConvertToSingle(c), Vector128.ConvertToSingle(d));
+    }
+
+    public static Lanes128 RoundToBf16(Lanes128 value) =>
+        new(Round(value._a), Round(value._b), Round(value._c), Round(value._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHalves(Lanes128 value, byte* target, int half)
+    {
+        uint* words = (uint*)target;
+        StoreHalves(value._a, words, half);
+        StoreHalves(value._b, words + 4, half);
+        StoreHalves(value._c, words + 8, half);
+        StoreHalves(value._d, words + 12, half);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 operator +(Lanes128 x, Lanes128 y) =>
         new(x._a + y._a, x._b + y._b, x._c + y._c, x._d + y._d);
 
@@ -128,4 +149,23 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Keep(Vector128<float> value, int count, float other) => Vector128.ConditionalSelect(
         Vector128.LessThan(Vector128<int>.Indices, Vector128.Create(count)).AsSingle(), value, Vector128.Create(other));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Round(Vector128<float> value)
+    {
+        Vector128<uint> bits = value.AsUInt32();
+        Vector128<uint> rounded = bits + Vector128.Create(0x7FFFu) + ((bits >>> 16) & Vector128.Create(1u));
+        rounded = Vector128.ConditionalSelect(Vector128.IsNaN(value).AsUInt32(), bits | Vector128.Create(0x400000u), rounded);
+        return (rounded & Vector128.Create(0xFFFF0000u)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreHalves(Vector128<float> value, uint* target, int half)
+    {
+        Vector128<uint> bits = value.AsUInt32(), words = Vector128.Load(target);
+        words = half == 0
+            ? (words & Vector128.Create(0xFFFF0000u)) | (bits >>> 16)
+            : (words & Vector128.Create(0xFFFFu)) | (bits & Vector128.Create(0xFFFF0000u));
+        words.Store(target);
+    }
 }

@@ -36,6 +36,18 @@ internal readonly unsafe struct Lanes256(Vector256<float> low, Vector256<float> 
             : new((low & mask).AsSingle(), (high & mask).AsSingle());
     }
 
+    public static Lanes256 LoadBytes(sbyte* source) => new(
+        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source)), Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source + 8)));
+
+    public static Lanes256 RoundToBf16(Lanes256 value) => new(Round(value._low), Round(value._high));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHalves(Lanes256 value, byte* target, int half)
+    {
+        StoreHalves(value._low, (uint*)target, half);
+        StoreHalves(value._high, (uint*)target + 8, half);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 operator +(Lanes256 a, Lanes256 b) => new(a._low + b._low, a._high + b._high);
 
@@ -91,4 +103,23 @@ internal readonly unsafe struct Lanes256(Vector256<float> low, Vector256<float> 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Keep(Vector256<float> value, int count, float other) => Vector256.ConditionalSelect(
         Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle(), value, Vector256.Create(other));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Round(Vector256<float> value)
+    {
+        Vector256<uint> bits = value.AsUInt32();
+        Vector256<uint> rounded = bits + Vector256.Create(0x7FFFu) + ((bits >>> 16) & Vector256.Create(1u));
+        rounded = Vector256.ConditionalSelect(Vector256.IsNaN(value).AsUInt32(), bits | Vector256.Create(0x400000u), rounded);
+        return (rounded & Vector256.Create(0xFFFF0000u)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreHalves(Vector256<float> value, uint* target, int half)
+    {
+        Vector256<uint> bits = value.AsUInt32(), words = Vector256.Load(target);
+        words = half == 0
+            ? (words & Vector256.Create(0xFFFF0000u)) | (bits >>> 16)
+            : (words & Vector256.Create(0xFFFFu)) | (bits & Vector256.Create(0xFFFF0000u));
+        words.Store(target);
+    }
 }

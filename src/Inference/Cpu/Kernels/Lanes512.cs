@@ -26,6 +26,28 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
         return new((half == 0 ? words << 16 : words & Vector512.Create(0xFFFF0000u)).AsSingle());
     }
 
+    public static Lanes512 LoadBytes(sbyte* source) => new(Vector512.ConvertToSingle(
+        Avx512F.ConvertToVector512Int32(Vector128.Load(source))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 RoundToBf16(Lanes512 value)
+    {
+        Vector512<uint> bits = value._value.AsUInt32();
+        Vector512<uint> rounded = bits + Vector512.Create(0x7FFFu) + ((bits >>> 16) & Vector512.Create(1u));
+        rounded = Vector512.ConditionalSelect(Vector512.IsNaN(value._value).AsUInt32(), bits | Vector512.Create(0x400000u), rounded);
+        return new((rounded & Vector512.Create(0xFFFF0000u)).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreHalves(Lanes512 value, byte* target, int half)
+    {
+        Vector512<uint> bits = value._value.AsUInt32(), words = Vector512.Load((uint*)target);
+        words = half == 0
+            ? (words & Vector512.Create(0xFFFF0000u)) | (bits >>> 16)
+            : (words & Vector512.Create(0xFFFFu)) | (bits & Vector512.Create(0xFFFF0000u));
+        words.Store((uint*)target);
+    }
+
     public static Lanes512 operator +(Lanes512 a, Lanes512 b) => new(a._value + b._value);
 
     public static Lanes512 operator -(Lanes512 a, Lanes512 b) => new(a._value - b._value);

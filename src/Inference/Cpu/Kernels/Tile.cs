@@ -3,147 +3,146 @@ using System.Runtime.CompilerServices;
 namespace Serving.Inference.Cpu.Kernels;
 
 /// <summary>
-/// The heart of the matrix product: a few rows of activations times one panel of 64 outputs. Every sum is one chain of fused
-/// multiply-adds over the inputs in order, continued from <c>sums</c>; how many rows share a pass over the weights changes
-/// the speed and not one bit.
+/// The heart of the matrix product: up to six rows of activations times a slice of a panel of 64 outputs. Every sum is one chain
+/// of fused multiply-adds over the inputs in order (with scales: one for each group, and one over the groups), continued from
+/// <c>sums</c>; how many rows share a pass over the weights changes the speed and not one bit.
 /// </summary>
 internal static unsafe class Tile<T, TPanel>
     where T : unmanaged, ILanes<T>
     where TPanel : IPanel
 {
-    /// <summary>Outputs a panel.</summary>
-    public const int Outputs = 4 * Lanes.Count;
+    private const int Outputs = KernelSet.PanelOutputs;
 
-    /// <summary>Rows that one pass over a panel serves.</summary>
-    public static int Rows => T.HasManyRegisters ? 6 : 2;
-
-    /// <summary>Continues the sums of some rows over some inputs.</summary>
-    /// <param name="x">The rows, <paramref name="stride"/> values apart.</param>
+    /// <summary>Continues the sums of some rows over the inputs of a slice.</summary>
+    /// <param name="x">The rows' values of the slice's first input, <paramref name="stride"/> values apart.</param>
     /// <param name="stride">Values from row to row.</param>
-    /// <param name="rows">1 to <see cref="Rows"/>.</param>
-    /// <param name="panel">The weights of the first input.</param>
-    /// <param name="inputs">How many inputs.</param>
-    /// <param name="sums">[<see cref="Rows"/>, 64]; the sums of rows past <paramref name="rows"/> are left undefined.</param>
-    public static void MultiplyAdd(float* x, nint stride, int rows, byte* panel, int inputs, float* sums)
+    /// <param name="rows">1 to <see cref="KernelSet.TileRows"/>.</param>
+    /// <param name="slice">The weights.</param>
+    /// <param name="sums">[rows, 64].</param>
+    public static void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums)
     {
-        if (rows == 1)
+        switch (rows)
         {
-            One(x, panel, inputs, sums);
+            case 1: Wide<OneRow>(x, stride, slice, sums); break;
+            case 2: Pass<TwoRows>(x, stride, slice, sums); break;
+            case 3: Pass<ThreeRows>(x, stride, slice, sums); break;
+            case 4: Pass<FourRows>(x, stride, slice, sums); break;
+            case 5: Pass<FiveRows>(x, stride, slice, sums); break;
+            default: Pass<SixRows>(x, stride, slice, sums); break;
+        }
+    }
+
+    // 6 by 64 sums fill the 32 registers of AVX-512; 6 by 16 the registers of the others.
+    private static void Pass<TRows>(float* x, nint stride, in PanelSlice slice, float* sums)
+        where TRows : IRowCount
+    {
+        if (T.HasManyRegisters)
+        {
+            Wide<TRows>(x, stride, slice, sums);
             return;
         }
 
-        // A missing row is the last one again: its sums are computed for nothing, which costs less than one more kernel.
-        float* x1 = x + (Math.Min(1, rows - 1) * stride);
-        if (T.HasManyRegisters)
-        {
-            Six(x, x1, x + (Math.Min(2, rows - 1) * stride), x + (Math.Min(3, rows - 1) * stride),
-                x + (Math.Min(4, rows - 1) * stride), x + (Math.Min(5, rows - 1) * stride), panel, inputs, sums);
-        }
-        else
-        {
-            TwoByHalf(x, x1, panel, inputs, sums);
-            TwoByHalf(x, x1, panel + (TPanel.RowBytes / 2), inputs, sums + (Outputs / 2));
-        }
+        for (int column = 0; column < Outputs / Lanes.Count; column++)
+            Narrow<TRows>(x, stride, slice, column, sums + (column * Lanes.Count));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void One(float* x, byte* panel, int inputs, float* sums)
+    private static void Wide<TRows>(float* x0, nint stride, in PanelSlice slice, float* sums)
+        where TRows : IRowCount
     {
-        Quad row = Quad.Load(sums);
-        for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
+        float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride, x4 = x3 + stride, x5 = x4 + stride;
+        byte* panel = slice.Weights, scales = slice.Scales;
+        nint inputs = slice.Inputs, ahead = Prefetch.Distance(slice);
+        for (nint start = 0; start < inputs; start += PanelInt8.GroupInputs, scales += PanelInt8.ScaleBytes)
         {
-            T a = TPanel.Load<T>(panel, 0), b = TPanel.Load<T>(panel, 1);
-            T c = TPanel.Load<T>(panel, 2), d = TPanel.Load<T>(panel, 3);
-            row = Quad.MultiplyAdd(x[i], a, b, c, d, row);
-        }
-
-        Quad.Store(row, sums);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Six(
-        float* x0, float* x1, float* x2, float* x3, float* x4, float* x5, byte* panel, int inputs, float* sums)
-    {
-        Quad row0 = Quad.Load(sums), row1 = Quad.Load(sums + Outputs);
-        Quad row2 = Quad.Load(sums + (2 * Outputs)), row3 = Quad.Load(sums + (3 * Outputs));
-        Quad row4 = Quad.Load(sums + (4 * Outputs)), row5 = Quad.Load(sums + (5 * Outputs));
-        for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
-        {
-            T a = TPanel.Load<T>(panel, 0), b = TPanel.Load<T>(panel, 1);
-            T c = TPanel.Load<T>(panel, 2), d = TPanel.Load<T>(panel, 3);
-            row0 = Quad.MultiplyAdd(x0[i], a, b, c, d, row0);
-            row1 = Quad.MultiplyAdd(x1[i], a, b, c, d, row1);
-            row2 = Quad.MultiplyAdd(x2[i], a, b, c, d, row2);
-            row3 = Quad.MultiplyAdd(x3[i], a, b, c, d, row3);
-            row4 = Quad.MultiplyAdd(x4[i], a, b, c, d, row4);
-            row5 = Quad.MultiplyAdd(x5[i], a, b, c, d, row5);
-        }
-
-        Quad.Store(row0, sums);
-        Quad.Store(row1, sums + Outputs);
-        Quad.Store(row2, sums + (2 * Outputs));
-        Quad.Store(row3, sums + (3 * Outputs));
-        Quad.Store(row4, sums + (4 * Outputs));
-        Quad.Store(row5, sums + (5 * Outputs));
-    }
-
-    // Two rows by 32 outputs: all that sixteen registers hold.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoByHalf(float* x0, float* x1, byte* panel, int inputs, float* sums)
-    {
-        T a0 = T.Load(sums), b0 = T.Load(sums + Lanes.Count);
-        T a1 = T.Load(sums + Outputs), b1 = T.Load(sums + Outputs + Lanes.Count);
-        for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
-        {
-            T a = TPanel.Load<T>(panel, 0), b = TPanel.Load<T>(panel, 1);
-            T x = T.Broadcast(x0[i]);
-            a0 = T.MultiplyAdd(x, a, a0);
-            b0 = T.MultiplyAdd(x, b, b0);
-            x = T.Broadcast(x1[i]);
-            a1 = T.MultiplyAdd(x, a, a1);
-            b1 = T.MultiplyAdd(x, b, b1);
-        }
-
-        T.Store(a0, sums);
-        T.Store(b0, sums + Lanes.Count);
-        T.Store(a1, sums + Outputs);
-        T.Store(b1, sums + Outputs + Lanes.Count);
-    }
-
-    /// <summary>The sums of one row.</summary>
-    private struct Quad
-    {
-        private T _a, _b, _c, _d;
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Quad Load(float* sums) => new()
-        {
-            _a = T.Load(sums),
-            _b = T.Load(sums + Lanes.Count),
-            _c = T.Load(sums + (2 * Lanes.Count)),
-            _d = T.Load(sums + (3 * Lanes.Count)),
-        };
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Store(Quad row, float* sums)
-        {
-            T.Store(row._a, sums);
-            T.Store(row._b, sums + Lanes.Count);
-            T.Store(row._c, sums + (2 * Lanes.Count));
-            T.Store(row._d, sums + (3 * Lanes.Count));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Quad MultiplyAdd(float value, T a, T b, T c, T d, Quad row)
-        {
-            T x = T.Broadcast(value);
-            return new()
+            nint end = TPanel.IsScaled ? nint.Min(start + PanelInt8.GroupInputs, inputs) : inputs;
+            Quad<T> row0 = First(sums), row1 = default, row2 = default, row3 = default, row4 = default, row5 = default;
+            if (TRows.Count > 1) row1 = First(sums + Outputs);
+            if (TRows.Count > 2) row2 = First(sums + (2 * Outputs));
+            if (TRows.Count > 3) row3 = First(sums + (3 * Outputs));
+            if (TRows.Count > 4) row4 = First(sums + (4 * Outputs));
+            if (TRows.Count > 5) row5 = First(sums + (5 * Outputs));
+            for (nint i = start; i < end; i++, panel += TPanel.RowBytes)
             {
-                _a = T.MultiplyAdd(x, a, row._a),
-                _b = T.MultiplyAdd(x, b, row._b),
-                _c = T.MultiplyAdd(x, c, row._c),
-                _d = T.MultiplyAdd(x, d, row._d),
-            };
+                Prefetch.Lines(panel + ahead, TPanel.RowBytes);
+                Quad<T> weights = Quad<T>.Load<TPanel>(panel);
+                row0 = Quad<T>.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
+                if (TRows.Count > 1) row1 = Quad<T>.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);
+                if (TRows.Count > 2) row2 = Quad<T>.MultiplyAdd(T.Broadcast(x2[i]), weights, row2);
+                if (TRows.Count > 3) row3 = Quad<T>.MultiplyAdd(T.Broadcast(x3[i]), weights, row3);
+                if (TRows.Count > 4) row4 = Quad<T>.MultiplyAdd(T.Broadcast(x4[i]), weights, row4);
+                if (TRows.Count > 5) row5 = Quad<T>.MultiplyAdd(T.Broadcast(x5[i]), weights, row5);
+            }
+
+            Last(row0, scales, sums);
+            if (TRows.Count > 1) Last(row1, scales, sums + Outputs);
+            if (TRows.Count > 2) Last(row2, scales, sums + (2 * Outputs));
+            if (TRows.Count > 3) Last(row3, scales, sums + (3 * Outputs));
+            if (TRows.Count > 4) Last(row4, scales, sums + (4 * Outputs));
+            if (TRows.Count > 5) Last(row5, scales, sums + (5 * Outputs));
+            if (!TPanel.IsScaled)
+                return;
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Quad<T> First(float* sums) => TPanel.IsScaled ? Quad<T>.Zero : Quad<T>.Load(sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Last(in Quad<T> row, byte* scales, float* sums)
+    {
+        if (TPanel.IsScaled)
+            Quad<T>.Store(Quad<T>.MultiplyAdd(row, Quad<T>.Load<PanelBf16>(scales), Quad<T>.Load(sums)), sums);
+        else
+            Quad<T>.Store(row, sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Narrow<TRows>(float* x0, nint stride, in PanelSlice slice, int column, float* sums)
+        where TRows : IRowCount
+    {
+        float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride, x4 = x3 + stride, x5 = x4 + stride;
+        byte* panel = slice.Weights, scales = slice.Scales;
+        nint inputs = slice.Inputs;
+        for (nint start = 0; start < inputs; start += PanelInt8.GroupInputs, scales += PanelInt8.ScaleBytes)
+        {
+            nint end = TPanel.IsScaled ? nint.Min(start + PanelInt8.GroupInputs, inputs) : inputs;
+            T row0 = FirstLanes(sums), row1 = default, row2 = default, row3 = default, row4 = default, row5 = default;
+            if (TRows.Count > 1) row1 = FirstLanes(sums + Outputs);
+            if (TRows.Count > 2) row2 = FirstLanes(sums + (2 * Outputs));
+            if (TRows.Count > 3) row3 = FirstLanes(sums + (3 * Outputs));
+            if (TRows.Count > 4) row4 = FirstLanes(sums + (4 * Outputs));
+            if (TRows.Count > 5) row5 = FirstLanes(sums + (5 * Outputs));
+            for (nint i = start; i < end; i++, panel += TPanel.RowBytes)
+            {
+                T weights = TPanel.Load<T>(panel, column);
+                row0 = T.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
+                if (TRows.Count > 1) row1 = T.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);
+                if (TRows.Count > 2) row2 = T.MultiplyAdd(T.Broadcast(x2[i]), weights, row2);
+                if (TRows.Count > 3) row3 = T.MultiplyAdd(T.Broadcast(x3[i]), weights, row3);
+                if (TRows.Count > 4) row4 = T.MultiplyAdd(T.Broadcast(x4[i]), weights, row4);
+                if (TRows.Count > 5) row5 = T.MultiplyAdd(T.Broadcast(x5[i]), weights, row5);
+            }
+
+            LastLanes(row0, scales, column, sums);
+            if (TRows.Count > 1) LastLanes(row1, scales, column, sums + Outputs);
+            if (TRows.Count > 2) LastLanes(row2, scales, column, sums + (2 * Outputs));
+            if (TRows.Count > 3) LastLanes(row3, scales, column, sums + (3 * Outputs));
+            if (TRows.Count > 4) LastLanes(row4, scales, column, sums + (4 * Outputs));
+            if (TRows.Count > 5) LastLanes(row5, scales, column, sums + (5 * Outputs));
+            if (!TPanel.IsScaled)
+                return;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T FirstLanes(float* sums) => TPanel.IsScaled ? T.Zero : T.Load(sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LastLanes(T row, byte* scales, int column, float* sums)
+    {
+        if (TPanel.IsScaled)
+            row = T.MultiplyAdd(row, PanelBf16.Load<T>(scales, column), T.Load(sums));
+        T.Store(row, sums);
     }
 }

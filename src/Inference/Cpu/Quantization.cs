@@ -1,0 +1,42 @@
+using Serving.Inference.Checkpoints;
+using Serving.Inference.Cpu.Kernels;
+
+namespace Serving.Inference.Cpu;
+
+/// <summary>What becomes of a model's matrices when they are packed. Norms, biases and the frozen table always keep their
+/// precision, and sums are float32.</summary>
+public enum Quantization
+{
+    /// <summary>bf16 stays bf16; float32 and float16 become float32.</summary>
+    None,
+
+    /// <summary>Whole numbers from -127 to 127 with one bf16 scale for 64 weights of an output: 8.25 bits a weight.</summary>
+    EightBits,
+}
+
+/// <summary>The formats that a quantization means.</summary>
+internal static class QuantizationFormats
+{
+    /// <summary>How matrices that are packed as one are stored.</summary>
+    public static WeightFormat FormatOf(this Quantization quantization, params ReadOnlySpan<LinearWeights> parts)
+    {
+        if (quantization == Quantization.EightBits)
+            return WeightFormat.Int8;
+        foreach (LinearWeights part in parts)
+        {
+            if (part.Weight.DType != DType.BF16)
+                return WeightFormat.F32;
+        }
+
+        return WeightFormat.BF16;
+    }
+
+    /// <summary>How keys and values are stored: exactly beside float32 weights, rounded to bf16 beside coarser ones, where half
+    /// the memory counts for more than a difference far below that of the weights.</summary>
+    public static KvFormat KvFormatOf(this Quantization quantization, TransformerWeights weights)
+    {
+        BlockWeights block = weights.Blocks[0];
+        bool isExact = quantization.FormatOf(block.Query, block.Key, block.Value) == WeightFormat.F32;
+        return isExact ? KvFormat.F32 : KvFormat.BF16;
+    }
+}

@@ -1,0 +1,37 @@
+namespace Serving.Server.Benchmarks;
+
+/// <summary>What <c>bench</c> measured. Rates are tokens a second; sections that were not measured are null.</summary>
+internal sealed record BenchReport
+{
+    /// <summary>What was measured: a shape, a model's id or a server's address.</summary>
+    public required string Subject { get; init; }
+
+    public required string Date { get; init; }
+
+    public required MachineFacts Machine { get; init; }
+
+    public ModelRates? Model { get; init; }
+
+    public required IReadOnlyList<LoadResult> Served { get; init; }
+
+    /// <summary>Where it ran.</summary>
+    internal sealed record MachineFacts(string Processor, int Processors, string Instructions, string Runtime)
+    {
+        public static MachineFacts Here() => new(
+            ProcessorName(), Environment.ProcessorCount, Inference.Cpu.CpuBackend.Instructions,
+            System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription);
+
+        private static string ProcessorName()
+        {
+            const string Path = "/proc/cpuinfo", Key = "model name";
+            string? line = File.Exists(Path) ? File.ReadLines(Path).FirstOrDefault(line => line.StartsWith(Key, StringComparison.Ordinal)) : null;
+            return line is null ? "unknown" : line[(line.IndexOf(':') + 1)..].Trim();
+        }
+    }
+
+    /// <summary>The model by itself: rates in tokens a second. A decoding step of one sequence reads
+    /// MatrixBytes; DecodeShare is how fast, by what a plain streaming read reaches.</summary>
+    internal sealed record ModelRates(
+        string Quantization, long MatrixBytes, double ReadBytesPerSecond, double Prefill, double Decode,
+        double DecodeShare, IReadOnlyDictionary<int, double> BatchedDecode);
+}

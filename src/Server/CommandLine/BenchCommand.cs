@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Serving.Inference.Cpu;
+using Serving.Server.Benchmarks;
+using Serving.Server.Models;
+
+namespace Serving.Server.CommandLine;
+
+/// <summary>The verb <c>bench</c>: how fast a model is here.</summary>
+internal static class BenchCommand
+{
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        WriteIndented = true,
+    };
+
+    private static readonly Option<string?> Shape = new("--shape")
+    {
+        Description = $"A model of this shape with random weights: {string.Join(", ", BenchShape.All.Select(shape => shape.Name))}.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<string?> Model = new("--model") { Description = "A model of the folder; with --url, the server's.", HelpName = "ID" };
+
+    private static readonly Option<Uri?> Url = new("--url")
+    {
+        Description = "A running server instead, this one or any with OpenAI's /v1/completions: the served loads alone.",
+        HelpName = "URL",
+        CustomParser = result => Uri.TryCreate(result.Tokens[0].Value.TrimEnd('/') + "/", UriKind.Absolute, out Uri? uri) ? uri : Refuse(result),
+    };
+
+    private static readonly Option<string[]> Load = new("--load")
+    {
+        Description = "A served load as REQUESTSxCONCURRENCY:PROMPT+OUTPUT; may be given several times.",
+        HelpName = "LOAD",
+        DefaultValueFactory = _ => ["32x16:64+64", "8x4:64+64"],
+    };
+
+    private static readonly Option<int> Vocabulary = new("--vocabulary")
+    {
+        Description = "With --url: prompts are made of ids below this.",
+        DefaultValueFactory = _ => 4096,
+    };
+
+    private static readonly Option<bool> Json = new("--json") { Description = "Write JSON." };
+
+    public static Command Create()
+    {
+        var command = new Command("bench", """
+            Measures a model: prefill, decoding, batched decoding and served loads, each defined in the output.
+
+            Example:
+              bench --shape 470m
+              bench --url http://127.0.0.1:8080 --model glyph-en --load 32x16:64+64
+            """)
+        {
+            Shape, Model, Url, Load, Vocabulary, CommonOptions.Quantize, CommonOptions.Threads, Json, CommonOptions.Models, CommonOptions.Verbose,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        LoadPlan[] loads = [.. parsed.GetValue(Load)!.Select(ParseLoad)];
+        BenchReport report = parsed.GetValue(Url) is { } url
+            ? await MeasureServerAsync(url, parsed, loads)
+            : await MeasureModelAsync(parsed, loads);
+        if (parsed.GetValue(Json))
+            Console.Out.WriteLine(JsonSerializer.Serialize(report, Format));
+        else
+            BenchText.Write(Console.Out, report);
+        return ExitCode.Ok;
+    }
+
+    private static async Task<BenchReport> MeasureServerAsync(Uri url, ParseResult parsed, LoadPlan[] loads)
+    {
+        using var http = new HttpClient { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
+        var target = new HttpTarget(http, parsed.GetValue(Model) ?? "default");
+        return ReportOf(url.ToString()) with { Served = await ServeAsync(new ServedLoad(target.SendAsync, parsed.GetValue(Vocabulary)), loads) };
+    }
+
+    private static async Task<BenchReport> MeasureModelAsync(ParseResult parsed, LoadPlan[] loads)
+    {
+        using BenchModel model = OpenModel(parsed);
+        BenchReport.ModelRates rates = model.Measure();
+        return ReportOf(model.Name) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads)) };
+    }
+
+    private static BenchModel OpenModel(ParseResult parsed)
+    {
+        (Quantization quantization, int threads) = (parsed.GetValue(CommonOptions.Quantize), parsed.GetValue(CommonOptions.Threads));
+        if (parsed.GetValue(Shape) is { } name)
+        {
+            BenchShape shape = BenchShape.All.FirstOrDefault(shape => shape.Name == name) ?? throw new CommandLineException(
+                ExitCode.Usage, $"There is no shape '{name}'.", "--shape", $"Name one of {string.Join(", ", BenchShape.All.Select(each => each.Name))}.");
+            return BenchModel.OfShape(shape, quantization, threads);
+        }
+        ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
+        string id = parsed.GetValue(Model) ?? catalog.Ids.First();
+        ModelEntry entry = catalog.Entries.FirstOrDefault(entry => entry.Id == id) ?? throw new CommandLineException(
+            ExitCode.NotFound, $"The model '{id}' does not exist.", "--model", $"Name one of {string.Join(", ", catalog.Ids)}.");
+        return BenchModel.OfCheckpoint(entry, quantization, threads);
+    }
+
+    private static async Task<IReadOnlyList<LoadResult>> ServeAsync(ServedLoad served, LoadPlan[] loads)
+    {
+        var results = new List<LoadResult>();
+        foreach (LoadPlan load in loads)
+            results.Add(await served.RunAsync(load));
+        return results;
+    }
+
+    private static BenchReport ReportOf(string subject) => new()
+    {
+        Subject = subject,
+        Date = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
+        Machine = BenchReport.MachineFacts.Here(),
+        Served = [],
+    };
+
+    private static LoadPlan ParseLoad(string text)
+    {
+        int[] numbers = [.. text.Split('x', ':', '+').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : 0)];
+        return numbers is [>= 1, >= 1, >= 1, >= 1]
+            ? new LoadPlan(numbers[0], numbers[1], numbers[2], numbers[3])
+            : throw new CommandLineException(ExitCode.Usage, $"'{text}' is not a load.", "--load",
+                "Write REQUESTSxCONCURRENCY:PROMPT+OUTPUT, for example 32x16:64+64.");
+    }
+
+    private static Uri? Refuse(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        result.AddError("--url must be an absolute URL, such as http://127.0.0.1:8080.");
+        return null;
+    }
+}
