@@ -9,7 +9,7 @@ namespace Serving.Server.Tests.Deployment;
 public sealed class KubernetesTests(SmallServer small) : IClassFixture<SmallServer>
 {
     private const string PodSpec = "spec.template.spec";
-    private const string ZeroDigest = "@sha256:";
+    private const string DigestMark = "@sha256:";
 
     // The host's own time-out for stopping, and a stream's last words.
     private const int LastSeconds = 2 + 5;
@@ -64,14 +64,14 @@ public sealed class KubernetesTests(SmallServer small) : IClassFixture<SmallServ
                 Assert.Equal("false", container.Text("securityContext.allowPrivilegeEscalation"));
                 Assert.Equal("true", container.Text("securityContext.readOnlyRootFilesystem"));
                 Assert.Equal("ALL", container.Text("securityContext.capabilities.drop.0"));
-                Assert.Contains(ZeroDigest, container.Text("image"));
+                Assert.Contains(DigestMark, container.Text("image"));
                 Assert.Equal(container.Text("resources.limits.memory"), container.Text("resources.requests.memory"));
                 Assert.NotEmpty(container.Text("resources.requests.cpu"));
             }
             Manifest models = pod.List("containers").Single().List("volumeMounts").Single(mount => mount.Text("name") == "models");
             Assert.Equal("true", models.Text("readOnly"));
             Assert.Contains(pod.List("volumes"), volume => volume.Text("name") == "models");
-            Assert.All(pod.List("volumes").Where(volume => volume.Find("image") is not null), volume => Assert.Contains(ZeroDigest, volume.Text("image.reference")));
+            Assert.All(pod.List("volumes").Where(volume => volume.Find("image") is not null), volume => Assert.Contains(DigestMark, volume.Text("image.reference")));
         }
     }
 
