@@ -37,7 +37,7 @@ mount -t tmpfs -o size=16m,mode=1777,nosuid,nodev,noexec tmpfs "$root/tmp"
 fail() { echo "FAILED: $*"; sed 's/^/    /' "$log" | tail -5; exit 1; }
 log=$(mktemp)
 url=http://127.0.0.1:8080
-env -i ASPNETCORE_HTTP_PORTS=8080 DOTNET_EnableDiagnostics=0 Serving__Models=/models \
+env -i ASPNETCORE_HTTP_PORTS=8080 DOTNET_EnableDiagnostics=0 Serving__Models=/models Serving__AllowWithoutKey=true \
     "$(command -v chroot)" "$root" /usr/bin/setpriv --reuid=1654 --regid=1654 --clear-groups --no-new-privs --bounding-set=-all \
     /dotnet/dotnet /app/Serving.Server.dll >"$log" 2>&1 &
 server=$!

@@ -32,12 +32,14 @@ public sealed class ForwardBatch
     /// <param name="blocks">The sequence's block table: position p lives in <c>blocks[p / BlockTokens]</c>. Borrowed until
     /// the forward pass returns.</param>
     /// <param name="logitRows">How many of the chunk's last tokens ask for logits; 0 for a prefill chunk that is not the last.</param>
-    public void Add(ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows)
+    /// <param name="hiddenSum">[<see cref="ModelShape.HiddenWidth"/>]: takes the sum of the final hidden states of all positions so
+    /// far; a chunk at position 0 sets it, later ones add to it. Null = nobody asks.</param>
+    public void Add(ReadOnlySpan<int> tokens, int position, List<int> blocks, int logitRows, double[]? hiddenSum = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(tokens.Length);
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)logitRows, (uint)tokens.Length);
-        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows));
+        _chunks.Add(new Chunk(_tokens.Count, tokens.Length, position, blocks, logitRows, hiddenSum));
         _tokens.AddRange(tokens);
         LogitRows += logitRows;
     }
@@ -48,5 +50,7 @@ public sealed class ForwardBatch
     /// <param name="Position">The position of its first token in the sequence.</param>
     /// <param name="Blocks">The sequence's block table.</param>
     /// <param name="LogitRows">How many of its last tokens ask for logits.</param>
-    public readonly record struct Chunk(int Start, int Length, int Position, List<int> Blocks, int LogitRows);
+    /// <param name="HiddenSum">Takes the sum of final hidden states; null = nobody asks.</param>
+    public readonly record struct Chunk(
+        int Start, int Length, int Position, List<int> Blocks, int LogitRows, double[]? HiddenSum = null);
 }

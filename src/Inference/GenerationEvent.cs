@@ -15,6 +15,10 @@ public sealed record TokenGenerated(int TokenId, string Text, float? Logprob, IR
 /// <param name="Tokens">Every prompt token; the first is conditioned on nothing and has no log-probability.</param>
 public sealed record PromptScored(IReadOnlyList<ScoredToken> Tokens) : GenerationEvent;
 
+/// <summary>The mean of the prompt's final hidden states; once, and only when asked for.</summary>
+/// <param name="Mean">[<see cref="ModelShape.HiddenWidth"/>].</param>
+public sealed record PromptPooled(float[] Mean) : GenerationEvent;
+
 /// <summary>The terminal event.</summary>
 /// <param name="Reason">Why it ended.</param>
 /// <param name="Text">Text that was held back and belongs to the answer; usually empty.</param>

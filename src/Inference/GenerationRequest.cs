@@ -37,6 +37,10 @@ public sealed record GenerationRequest
     /// A scored prompt is computed whole: it never starts from cached blocks.</summary>
     public int? PromptLogprobs { get; init; }
 
+    /// <summary>Whether the mean of the prompt's final hidden states is wanted. Only with <see cref="MaxTokens"/> 0 and without
+    /// <see cref="PromptLogprobs"/>; such a prompt never starts from cached blocks.</summary>
+    public bool PoolsPrompt { get; init; }
+
     /// <summary>Added to the logits of these tokens before anything else is done with them. Ids of the vocabulary, each once.</summary>
     public IReadOnlyList<LogitBias> LogitBias { get; init; } = [];
 

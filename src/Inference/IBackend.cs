@@ -26,7 +26,12 @@ public interface IBackend : IDisposable
 /// <summary>What scheduling and sampling need to know of a model.</summary>
 /// <param name="VocabularySize">Logits a row.</param>
 /// <param name="ContextTokens">The most positions a sequence can have.</param>
-public readonly record struct ModelShape(int VocabularySize, int ContextTokens);
+public readonly record struct ModelShape(int VocabularySize, int ContextTokens)
+{
+    /// <summary>Values of a final hidden state: what the last norm gives and the head reads. 0 = there is none to ask for, as
+    /// with several models that answer as one.</summary>
+    public int HiddenWidth { get; init; }
+}
 
 /// <summary>K/V memory: <paramref name="Blocks"/> blocks of <paramref name="BlockTokens"/> positions each.</summary>
 public readonly record struct KvCapacity(int Blocks, int BlockTokens);

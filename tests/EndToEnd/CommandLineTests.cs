@@ -60,7 +60,7 @@ public sealed class CommandLineTests
     [Theory]
     [InlineData("pickle", "pytorch_model.bin")]
     [InlineData("table", "normalized_embeddings_weights.pt")]
-    [InlineData("tablefree", "binary digits")]
+    [InlineData("tablefree", "the digits of the token id")]
     public async Task Inspect_GoldenModel_TellsOnOneScreen(string model, string table)
     {
         (int exitCode, string text, string errors) = await ServerProcess.RunAsync("inspect", Path.Combine(Checkpoints, model));
@@ -84,6 +84,67 @@ public sealed class CommandLineTests
         // Two layers of keys and values, two heads of 16 float32, 16 tokens.
         Assert.Equal(2 * 2 * 2 * 16 * 4 * 16, root.GetProperty("memory").GetProperty("kv_block").GetInt64());
         Assert.Equal(0, root.GetProperty("tensors").GetProperty("missing").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task Inspect_SeveralModels_TellsWhatTheyShare()
+    {
+        (int exitCode, string text, string errors) = await ServerProcess.RunAsync("inspect", "--json", Path.Combine(Checkpoints, "plain"), Path.Combine(Checkpoints, "interleaved"), Path.Combine(Checkpoints, "bf16"));
+        Assert.Equal((0, ""), (exitCode, errors));
+        using JsonDocument json = JsonDocument.Parse(text);
+        JsonElement root = json.RootElement;
+        // 41,856 values each, in 4, 4 and 2 bytes but for the table, which is float32 in memory.
+        const long Whole = 41_856 * 4, Half = ((41_856 - 8192) * 2) + (8192 * 4);
+        Assert.Equal([Whole, Whole, Half], root.GetProperty("models").EnumerateArray().Select(model => model.GetProperty("bytes").GetInt64()));
+        Assert.Equal([Whole, Whole, 0], root.GetProperty("models").EnumerateArray().Select(model => model.GetProperty("shared_bytes").GetInt64()));
+        Assert.Equal((2 * Whole) + Half, root.GetProperty("bytes").GetInt64());
+        Assert.Equal(Whole + Half, root.GetProperty("distinct_bytes").GetInt64());
+        JsonElement shared = Assert.Single(root.GetProperty("shared").EnumerateArray());
+        Assert.Equal(["plain", "interleaved"], shared.GetProperty("models").EnumerateArray().Select(model => model.GetString()));
+        (exitCode, text, _) = await ServerProcess.RunAsync("inspect", Checkpoints);
+        Assert.Equal(0, exitCode);
+        Assert.Contains("held once", text);
+    }
+
+    [Fact]
+    public async Task Convert_TorchFile_BecomesACleanFolderThatIsServed()
+    {
+        using var copies = new CheckpointCopies();
+        string target = Path.Combine(copies.Path, "clean");
+        (int exitCode, string text, string errors) = await ServerProcess.RunAsync("convert", Path.Combine(Checkpoints, "pickle"), "--out", target);
+        Assert.Equal((0, ""), (exitCode, text));
+        Assert.Contains("41,856 parameters", errors);
+        (exitCode, text, _) = await ServerProcess.RunAsync("generate", "--models", copies.Path, "--temperature", "0", "--max-tokens", "8", "abc");
+        (_, string original, _) = await ServerProcess.RunAsync("generate", "--models", Checkpoints, "--model", "pickle", "--temperature", "0", "--max-tokens", "8", "abc");
+        Assert.Equal((0, original), (exitCode, text));
+
+        (exitCode, _, errors) = await ServerProcess.RunAsync("convert", Path.Combine(Checkpoints, "pickle"), "--out", target);
+        Assert.Equal(2, exitCode);
+        AssertThreeLines(errors);
+    }
+
+    // A full disk cannot be had without rights; a folder where no folder can be made is the same to the command.
+    [Fact]
+    public async Task Convert_NowhereToWrite_Exits1WithThreeLines()
+    {
+        (int exitCode, _, string errors) = await ServerProcess.RunAsync("convert", Path.Combine(Checkpoints, "plain"), "--out", "/proc/nowhere/clean");
+        Assert.Equal(1, exitCode);
+        AssertThreeLines(errors);
+    }
+
+    [Fact]
+    public async Task Inspect_Calibrate_SaysPlainlyThatThereIsNoWinner()
+    {
+        using var copies = new CheckpointCopies();
+        string model = copies.Add("plain", "plain"), text = Path.Combine(copies.Path, "text.txt");
+        File.WriteAllText(text, string.Concat(Enumerable.Repeat("The quick brown fox jumps over the lazy dog. ", 5)));
+        (int exitCode, string output, string errors) = await ServerProcess.RunAsync("inspect", model, "--calibrate", text);
+        Assert.Equal((0, ""), (exitCode, errors));
+        Assert.Contains("no clear winner", output);
+        Assert.False(File.Exists(Path.Combine(model, "serving.json")));
+        File.WriteAllText(text, "short");
+        Assert.Equal(2, (await ServerProcess.RunAsync("inspect", model, "--calibrate", text)).ExitCode);
+        Assert.Equal(4, (await ServerProcess.RunAsync("inspect", model, "--calibrate", text + "x")).ExitCode);
     }
 
     [Fact]
@@ -140,6 +201,7 @@ public sealed class CommandLineTests
     [InlineData("serve", "--help")]
     [InlineData("generate", "--help")]
     [InlineData("inspect", "--help")]
+    [InlineData("convert", "--help")]
     public async Task Help_EveryVerb_HasAnExample(params string[] arguments)
     {
         (int exitCode, string output, _) = await ServerProcess.RunAsync(arguments);

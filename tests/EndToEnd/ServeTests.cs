@@ -36,6 +36,26 @@ public sealed class ServeTests
     }
 
     [Fact]
+    public async Task Serve_FilesOfAModelDamaged_GoesOnAnswering()
+    {
+        using var copies = new CheckpointCopies();
+        string[] files = [.. Directory.EnumerateFiles(copies.Add("plain", "plain"))];
+        await using ServerProcess server = await ServerProcess.StartAsync(copies.Path);
+        string before = await TextOfAsync(server, Golden);
+        for (int cycle = 0; cycle < 20; cycle++)
+        {
+            string file = files[cycle % files.Length];
+            if (cycle % 3 == 0)
+                File.Delete(file);
+            else if (cycle % 3 == 1)
+                File.WriteAllBytes(file, new byte[cycle * 1000]);
+            else
+                File.WriteAllText(file, "{}");
+            Assert.Equal(before, await TextOfAsync(server, Golden));
+        }
+    }
+
+    [Fact]
     public async Task Serve_Streamed_EqualsTheWhole()
     {
         await using ServerProcess server = await ServerProcess.StartAsync(Checkpoints);

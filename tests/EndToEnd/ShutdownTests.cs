@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Serving.Testing;
 
 namespace Serving.EndToEnd;
 

@@ -1,6 +1,6 @@
 using Serving.Glyphs.Fonts;
 
-// Makes the embedded glyph atlas from GNU Unifont:
+// Makes the embedded glyph atlas from GNU Unifont; plane00-combining.txt beside the font tells where combining marks hang:
 //   dotnet run --project tools/AtlasBuilder -- unifont.hex "GNU Unifont 15.0.01" src/Glyphs/Fonts/unifont.atlas
 if (args is not [var hex, var name, var atlas])
 {

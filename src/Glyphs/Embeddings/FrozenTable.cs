@@ -12,6 +12,7 @@ public sealed class FrozenTable
     private const int SliceFloats = 1 << 20;
 
     private readonly float[] _values;
+    private readonly Lazy<string> _fingerprint;
 
     /// <summary>Takes ownership of <paramref name="values"/>, [rows, dimensions] row-major.</summary>
     public FrozenTable(int rows, int dimensions, float[] values)
@@ -20,7 +21,7 @@ public sealed class FrozenTable
         Rows = rows;
         Dimensions = dimensions;
         _values = values;
-        Fingerprint = FingerprintOf(rows, dimensions, values);
+        _fingerprint = new Lazy<string>(() => FingerprintOf(rows, dimensions, values));
     }
 
     /// <summary>Tokens of the vocabulary.</summary>
@@ -31,9 +32,10 @@ public sealed class FrozenTable
 
     /// <summary>
     /// <c>sha256:</c> and the SHA-256 of the text <c>f32 {rows} {dimensions}\n</c> followed by all values as little-endian
-    /// float32: of the content, so that the same table has the same name whatever file it came from.
+    /// float32: of the content, so that the same table has the same name whatever file it came from. Computed when first asked
+    /// for, at about two gigabytes a second.
     /// </summary>
-    public string Fingerprint { get; }
+    public string Fingerprint => _fingerprint.Value;
 
     /// <summary>[Rows, Dimensions], row-major.</summary>
     public ReadOnlySpan<float> Values => _values;

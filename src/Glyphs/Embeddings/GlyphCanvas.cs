@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Numerics;
 using System.Text;
 using Serving.Glyphs.Fonts;
 
@@ -12,6 +14,8 @@ public sealed class GlyphCanvas
 {
     /// <summary>Unifont's baseline lies under row 13, 14 rows from the top.</summary>
     private const int BaselineRow = 14;
+
+    private const int DottedCircle = 0x25CC;
 
     private readonly GlyphFont _font;
     private readonly int _cell;
@@ -58,18 +62,46 @@ public sealed class GlyphCanvas
         int left = 0;
         foreach (Rune rune in text.EnumerateRunes())
         {
-            // To Pillow a newline is a line break and draws nothing; the published recipes inherit that.
-            bool isBreak = rune.Value == '\n' && _distorter is not null;
-            if (!isBreak && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawGlyph(glyph, left, width);
+            bool isHidden = _distorter is not null && IsHidden(rune.Value);
+            if (!isHidden && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawCharacter(rune, glyph, left, width);
             left += _cell;
         }
     }
 
-    private void DrawGlyph(GlyphBitmap glyph, int left, int stripWidth)
+    private void DrawCharacter(Rune rune, GlyphBitmap glyph, int left, int stripWidth)
     {
         (int top, int bottom) = InkRows(glyph);
-        int x0 = left + (_cell - glyph.Width * _scale) / 2;
-        int y0 = (_cell - (bottom - top) * _scale) / 2 - top * _scale;
+        if (_distorter is null || !IsMark(rune) || !_font.TryGet(DottedCircle, out GlyphBitmap circle))
+        {
+            DrawGlyph(glyph, left + Centred(glyph.Width), Centred(bottom - top) - top * _scale, stripWidth);
+            return;
+        }
+
+        // Alone, a mark hangs on a dotted circle: Pillow lays text out with HarfBuzz, which puts one there.
+        int markLeft = circle.Width + (glyph.Offset ?? 0), advance = circle.Width + (glyph.Offset is null ? glyph.Width : 0);
+        (int first, int end) = InkColumns(glyph);
+        (int circleTop, int circleBottom) = InkRows(circle);
+        (int boxLeft, int boxRight) = (Math.Min(0, markLeft + first), Math.Max(advance, markLeft + end));
+        (top, bottom) = (Math.Min(top, circleTop), Math.Max(bottom, circleBottom));
+        int x = left + Centred(boxRight - boxLeft), y = Centred(bottom - top) - top * _scale;
+        DrawGlyph(circle, x, y, stripWidth);
+        DrawGlyph(glyph, x + markLeft * _scale, y, stripWidth);
+    }
+
+    /// <summary>Where something of a size in the font's pixels begins, to stand in the middle of the cell.</summary>
+    private int Centred(int size) => (_cell - size * _scale) >> 1;
+
+    /// <summary>What Pillow draws nothing for, and so the published recipes: a newline, which is a line break to it, and what HarfBuzz
+    /// takes out as ignorable by default.</summary>
+    private static bool IsHidden(int codePoint) => codePoint is '\n' or 0xAD or 0x34F or 0x61C or 0x17B4 or 0x17B5
+        or (>= 0x180B and <= 0x180E) or (>= 0x200B and <= 0x200F) or (>= 0x202A and <= 0x202E) or (>= 0x2060 and <= 0x206F)
+        or (>= 0xFE00 and <= 0xFE0F) or 0xFEFF or (>= 0xFFF0 and <= 0xFFF8);
+
+    private static bool IsMark(Rune rune) => Rune.GetUnicodeCategory(rune)
+        is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;
+
+    private void DrawGlyph(GlyphBitmap glyph, int x0, int y0, int stripWidth)
+    {
         for (int row = 0; row < GlyphBitmap.Height; row++)
         {
             int pixels = glyph.Row(row);
@@ -79,6 +111,14 @@ public sealed class GlyphCanvas
                     FillSquare(x0 + column * _scale, y0 + row * _scale, stripWidth);
             }
         }
+    }
+
+    /// <summary>The columns that hold ink, as [first, end); an empty range at 0 where none does.</summary>
+    private static (int First, int End) InkColumns(GlyphBitmap glyph)
+    {
+        int ink = 0;
+        for (int row = 0; row < GlyphBitmap.Height; row++) ink |= glyph.Row(row);
+        return ink == 0 ? (0, 0) : (glyph.Width - 1 - BitOperations.Log2((uint)ink), glyph.Width - BitOperations.TrailingZeroCount(ink));
     }
 
     /// <summary>The rows that hold ink, widened to touch the baseline, as [top, bottom).</summary>
@@ -99,8 +139,10 @@ public sealed class GlyphCanvas
     {
         for (int dy = 0; dy < _scale; dy++)
         {
-            // Descenders below the cell are cut off, as Pillow cuts them.
-            if ((uint)(y + dy) < (uint)_cell) _pixels.AsSpan((y + dy) * stripWidth + x, _scale).Fill(true);
+            // What leaves the picture is cut off, as Pillow cuts it.
+            if ((uint)(y + dy) >= (uint)_cell) continue;
+            int from = Math.Max(x, 0), to = Math.Min(x + _scale, stripWidth);
+            if (from < to) _pixels.AsSpan((y + dy) * stripWidth + from, to - from).Fill(true);
         }
     }
 }

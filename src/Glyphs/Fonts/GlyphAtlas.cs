@@ -7,12 +7,15 @@ namespace Serving.Glyphs.Fonts;
 /// Pictures of neighbouring code points resemble each other, which is what the compressor lives on.
 /// </summary>
 /// <remarks>Layout before compression, integers 7-bit encoded: magic, font name, number of runs,
-/// per run (gap to the previous run's end, length, width / 8), then the bitmaps in that order.</remarks>
+/// per run (gap to the previous run's end, length, width / 8, offset of combining marks + 65, 0 for other characters), then the
+/// bitmaps in that order.</remarks>
 public static class GlyphAtlas
 {
-    private const string Magic = "glyph-atlas-1";
+    private const string Magic = "glyph-atlas-2";
 
-    private readonly record struct Run(int First, int Length, int Width);
+    private const int OffsetBase = 65;
+
+    private readonly record struct Run(int First, int Length, int Width, int? Offset);
 
     /// <summary>Writes a font as an atlas; the same font always gives the same bytes.</summary>
     public static void Write(GlyphFont font, string name, Stream output)
@@ -29,6 +32,7 @@ public static class GlyphAtlas
             writer.Write7BitEncodedInt(run.First - end);
             writer.Write7BitEncodedInt(run.Length);
             writer.Write7BitEncodedInt(run.Width / 8);
+            writer.Write7BitEncodedInt(run.Offset + OffsetBase ?? 0);
             end = run.First + run.Length;
         }
 
@@ -51,7 +55,9 @@ public static class GlyphAtlas
         int end = 0;
         for (int i = 0; i < runs.Length; i++)
         {
-            var run = new Run(end + reader.Read7BitEncodedInt(), reader.Read7BitEncodedInt(), 8 * reader.Read7BitEncodedInt());
+            (int gap, int length, int bytes, int offset) = (reader.Read7BitEncodedInt(), reader.Read7BitEncodedInt(),
+                reader.Read7BitEncodedInt(), reader.Read7BitEncodedInt());
+            var run = new Run(end + gap, length, 8 * bytes, offset == 0 ? null : offset - OffsetBase);
             runs[i] = run;
             end = run.First + run.Length;
         }
@@ -68,7 +74,7 @@ public static class GlyphAtlas
             byte[] bitmaps = reader.ReadBytes(bytes * run.Length);
             if (bitmaps.Length != bytes * run.Length) throw new InvalidDataException("The glyph atlas ends within its bitmaps.");
             for (int i = 0; i < run.Length; i++)
-                glyphs.Add(new(run.First + i, new GlyphBitmap(run.Width, bitmaps.AsMemory(i * bytes, bytes))));
+                glyphs.Add(new(run.First + i, new GlyphBitmap(run.Width, bitmaps.AsMemory(i * bytes, bytes), run.Offset)));
         }
 
         return glyphs;
@@ -80,10 +86,11 @@ public static class GlyphAtlas
         foreach (int codePoint in font.CodePoints)
         {
             font.TryGet(codePoint, out GlyphBitmap glyph);
-            if (runs.Count > 0 && runs[^1] is var last && last.First + last.Length == codePoint && last.Width == glyph.Width)
+            if (runs.Count > 0 && runs[^1] is var last && last.First + last.Length == codePoint && last.Width == glyph.Width
+                && last.Offset == glyph.Offset)
                 runs[^1] = last with { Length = last.Length + 1 };
             else
-                runs.Add(new Run(codePoint, 1, glyph.Width));
+                runs.Add(new Run(codePoint, 1, glyph.Width, glyph.Offset));
         }
 
         return runs;

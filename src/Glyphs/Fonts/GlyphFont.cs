@@ -26,7 +26,8 @@ public sealed class GlyphFont
     public IEnumerable<int> CodePoints => _glyphs.Keys.Order();
 
     /// <summary>Reads a font in GNU Unifont's .hex format.</summary>
-    /// <param name="path">Lines of <c>code point:bitmap</c> in hexadecimal, 32 or 64 digits of bitmap.</param>
+    /// <param name="path">Lines of <c>code point:bitmap</c> in hexadecimal, 32 or 64 digits of bitmap. A
+    /// <c>plane00-combining.txt</c> beside it, if there is one, tells where combining marks hang.</param>
     /// <exception cref="FontFormatException">A line is broken; the message has path, line, expected and found.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static GlyphFont Load(string path) => HexFont.Read(path);

@@ -3,9 +3,12 @@ using System.Text;
 
 namespace Serving.Glyphs.Fonts;
 
-/// <summary>GNU Unifont's text format: <c>0041:0000000018242442427E424242420000</c>, one character a line.</summary>
+/// <summary>GNU Unifont's text format: <c>0041:0000000018242442427E424242420000</c>, one character a line. Where combining marks hang
+/// is in <c>plane00-combining.txt</c> beside it, if that is there.</summary>
 internal static class HexFont
 {
+    private const string CombiningFile = "plane00-combining.txt";
+    private const int MaxOffset = 64;
     private const int LastCodePoint = 0x10FFFF;
 
     /// <summary>Longer than any valid line, so that a binary file is refused without being shown.</summary>
@@ -23,8 +26,32 @@ internal static class HexFont
                 throw new FontFormatException(path, number, "each code point once", $"U+{codePoint:X4} again");
         }
 
+        string combining = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, CombiningFile);
+        if (File.Exists(combining)) ReadOffsets(combining, glyphs);
         if (glyphs.Count == 0) throw new FontFormatException(path, 1, "a line such as 0041:0000…", "an empty file");
         return new GlyphFont(Path.GetFileName(path), glyphs);
+    }
+
+    /// <summary>Lines of <c>code point:offset</c>, the offset from -64 to 64.</summary>
+    private static void ReadOffsets(string path, Dictionary<int, GlyphBitmap> glyphs)
+    {
+        int number = 0;
+        foreach (string line in File.ReadLines(path, Encoding.Latin1))
+        {
+            number++;
+            string[] parts = line.Split(':');
+            bool isEntry = parts.Length == 2
+                && int.TryParse(parts[0], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int codePoint)
+                & int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int offset)
+                && Math.Abs(offset) <= MaxOffset && TrySet(codePoint, offset);
+            if (!isEntry) throw new FontFormatException(path, number, "a code point and an offset from -64 to 64", Shown(line));
+        }
+
+        bool TrySet(int codePoint, int offset)
+        {
+            if (glyphs.TryGetValue(codePoint, out GlyphBitmap glyph)) glyphs[codePoint] = glyph with { Offset = offset };
+            return true;
+        }
     }
 
     private static (int CodePoint, GlyphBitmap Glyph) ParseLine(string path, int number, string line)

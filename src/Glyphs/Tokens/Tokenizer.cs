@@ -22,6 +22,7 @@ public sealed class Tokenizer
         _pieces = new(_model, _pipeline.EncodesBytes);
         VocabularySize = Math.Max(_model.Vocabulary.Size, _addedTokens.Size);
         Fingerprint = TokenizerFingerprint.Of(content);
+        SpecialSpellings = [.. _addedTokens.All.Where(token => token.Special).Select(token => token.Content)];
     }
 
     /// <summary>The highest id + 1. Ids below it may have no token.</summary>
@@ -96,6 +97,19 @@ public sealed class Tokenizer
     /// <summary>Whether this is the id of a special token: one that stands for no text.</summary>
     public bool IsSpecial(int id) => _addedTokens.IsSpecial(id);
 
+    /// <summary>The bytes that one token spells: of its text in UTF-8, or parts of it; none where no token has the id.</summary>
+    public byte[] TokenBytes(int id)
+    {
+        if (Spelling(id) is not { } spelling) return [];
+        if (!SpellsBytes) return Encoding.UTF8.GetBytes(spelling);
+        ArrayBufferWriter<byte> bytes = new();
+        ByteAlphabet.WriteBytes(spelling, bytes);
+        return bytes.WrittenSpan.ToArray();
+    }
+
+    /// <summary>The spellings of all special tokens, by id.</summary>
+    public IReadOnlyList<string> SpecialSpellings { get; }
+
     /// <summary>The id of a token, by its string in the vocabulary or among the added tokens.</summary>
     public int? FindId(string token)
     {
@@ -112,6 +126,9 @@ public sealed class Tokenizer
 
     /// <summary>A token's string as the vocabulary writes it, which glyph tables draw; null where no token has the id.</summary>
     public string? Spelling(int id) => _model.Vocabulary.Text(id) ?? _addedTokens.Text(id);
+
+    /// <summary>[<see cref="VocabularySize"/>] the spelling of every id, empty where no token has it: what glyph tables draw.</summary>
+    public string[] Spellings() => [.. Enumerable.Range(0, VocabularySize).Select(id => Spelling(id) ?? "")];
 
     private string DecodeBytes(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {

@@ -16,6 +16,9 @@ public sealed partial record CheckpointContents
     /// <summary>The tensors, grouped by role, type and shape; in the order of a forward pass.</summary>
     public required IReadOnlyList<TensorGroup> Groups { get; init; }
 
+    /// <summary>What marks the experts in the names of a checkpoint of several; empty = it holds one model.</summary>
+    public required IReadOnlyList<string> Experts { get; init; }
+
     /// <summary>Names of buffers that are computed instead.</summary>
     public required IReadOnlyList<string> Unused { get; init; }
 
@@ -32,24 +35,22 @@ public sealed partial record CheckpointContents
     /// <summary>Sorts tensors by role.</summary>
     public static CheckpointContents Of(IEnumerable<Tensor> tensors)
     {
-        ILookup<TensorKey?, Tensor> byKey = tensors.OrderBy(tensor => tensor.Name, StringComparer.Ordinal)
-            .ToLookup(tensor => TensorNames.Classify(tensor.Name));
-        (TensorKey Key, Tensor Tensor)[] known =
-        [
-            .. from pair in byKey
-               where pair.Key is { Role: not TensorRole.Buffer }
-               from tensor in pair
-               select (pair.Key!.Value, tensor),
-        ];
+        IReadOnlyList<CheckpointExpert> experts = CheckpointExpert.Of(tensors, out IReadOnlyList<Tensor> unknown);
+        (TensorKey Key, Tensor Tensor)[] all = [.. experts.SelectMany(expert => expert.Tensors).DistinctBy(item => item.Tensor.Name)];
+        (TensorKey Key, Tensor Tensor)[] known = [.. all.Where(item => item.Key.Role != TensorRole.Buffer)];
         return new CheckpointContents
         {
             Groups = [.. GroupsOf(known)],
-            Unused = [.. byKey[new TensorKey(TensorRole.Buffer)].Select(tensor => tensor.Name)],
-            Unknown = [.. byKey[null].Select(tensor => tensor.Name)],
-            Missing = [.. MissingFrom(known)],
+            Experts = [.. experts.Select(expert => expert.Name).Where(name => name.Length > 0)],
+            Unused = [.. all.Where(item => item.Key.Role == TensorRole.Buffer).Select(item => item.Tensor.Name)],
+            Unknown = [.. unknown.Select(tensor => tensor.Name)],
+            Missing = [.. experts.SelectMany(expert => MissingFrom([.. expert.Tensors]).Select(name => Named(expert, name)))],
             TableFile = known.FirstOrDefault(item => item.Key.Role == TensorRole.Embedding).Tensor?.Path,
         };
     }
+
+    private static string Named(CheckpointExpert expert, string missing) =>
+        expert.Name.Length == 0 || missing.Contains(expert.Name, StringComparison.Ordinal) ? missing : $"{expert.Name}: {missing}";
 
     private static IEnumerable<TensorGroup> GroupsOf((TensorKey Key, Tensor Tensor)[] known) =>
         from item in known
@@ -79,7 +80,7 @@ public sealed partial record CheckpointContents
     }
 
     private static string? NameIn(int layer, string? elsewhere) =>
-        elsewhere is null ? null : BlockIndex().Replace(elsewhere, $".{layer}.", count: 1);
+        elsewhere is null ? null : BlockIndex().Replace(elsewhere, $".{layer}.");
 
     private static string InWords(TensorRole role, bool isBias)
     {
@@ -87,7 +88,7 @@ public sealed partial record CheckpointContents
         return words.Trim() + (isBias ? " bias" : "");
     }
 
-    [GeneratedRegex(@"\.\d+\.")]
+    [GeneratedRegex(@"(?<=(transformer_layers|layers|blocks|h|transformer)(_\d+)?)\.\d+\.")]
     private static partial Regex BlockIndex();
 
     [GeneratedRegex("[A-Z]")]

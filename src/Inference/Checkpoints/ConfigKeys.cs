@@ -21,6 +21,45 @@ internal readonly partial struct ConfigKeys(string path, JsonElement root)
         return null;
     }
 
+    /// <summary>The first of <paramref name="names"/> that is present, above 0 and up to 0.1.</summary>
+    public double? Epsilon(params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (Find(name) is not { } value)
+                continue;
+            return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number is > 0 and <= 0.1
+                ? number
+                : throw Bad(name, "a number above 0, up to 0.1", value);
+        }
+
+        return null;
+    }
+
+    /// <summary>The activation that the first of <paramref name="names"/> that is present names.</summary>
+    public Activation? Activation(params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (Text(name) is not { } text)
+                continue;
+            return text switch
+            {
+                "gelu" => Checkpoints.Activation.Gelu,
+                "gelu_tanh" or "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" => Checkpoints.Activation.GeluTanh,
+                "silu" or "swish" => Checkpoints.Activation.Silu,
+                "relu" => Checkpoints.Activation.Relu,
+                _ => throw Bad(name, "one of gelu, gelu_tanh, silu, relu", Find(name)!.Value),
+            };
+        }
+
+        return null;
+    }
+
+    /// <summary>True or false.</summary>
+    public bool? Flag(string name) => Find(name) is not { } value ? null
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Bad(name, "true or false", value);
+
     /// <summary>A string.</summary>
     public string? Text(string name)
     {

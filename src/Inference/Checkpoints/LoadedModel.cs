@@ -10,9 +10,9 @@ public sealed class LoadedModel : IDisposable
 {
     private readonly CheckpointFolder _folder;
 
-    private LoadedModel(ModelFolder model, CheckpointFolder folder, TransformerWeights weights, Substrate? substrate)
+    private LoadedModel(ModelFolder model, CheckpointFolder folder, IReadOnlyList<TransformerWeights> experts, Substrate? substrate)
     {
-        (Id, _folder, Weights, Substrate) = (model.Id, folder, weights, substrate);
+        (Id, _folder, Experts, Substrate) = (model.Id, folder, experts, substrate);
         string own = System.IO.Path.Combine(folder.Path, "tokenizer.json");
         TokenizerPath = File.Exists(own) ? own : substrate?.TokenizerPath
             ?? throw new CheckpointException(folder.Path, "folder", "a tokenizer.json", "none",
@@ -25,11 +25,18 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The checkpoint's folder.</summary>
     public string Path => _folder.Path;
 
+    /// <summary>The files that its tensors lie in, by name.</summary>
+    public IEnumerable<string> WeightFiles => _folder.Tensors.Values.Select(tensor => tensor.Path).Distinct().Order(StringComparer.Ordinal);
+
     /// <summary>Its config.json.</summary>
     public ModelConfig Config => _folder.Config;
 
-    /// <summary>Its tensors by role; readable until this object is disposed.</summary>
-    public TransformerWeights Weights { get; }
+    /// <summary>Its tensors by role; readable until this object is disposed. More than one = a checkpoint of several complete
+    /// models, which answers with the mean of their logits.</summary>
+    public IReadOnlyList<TransformerWeights> Experts { get; }
+
+    /// <summary>The first of <see cref="Experts"/>: mostly the only one.</summary>
+    public TransformerWeights Weights => Experts[0];
 
     /// <summary>The substrate it stands on; null = it has a table of its own, or none.</summary>
     public Substrate? Substrate { get; }
@@ -51,13 +58,11 @@ public sealed class LoadedModel : IDisposable
         _ => "float32",
     };
 
-    /// <summary>Bytes of its values, the table included.</summary>
-    public long Bytes => Tensors().Sum(tensor => tensor.Bytes) + SharedBytes;
+    /// <summary>Bytes of its values as they are stored, of the table as float32.</summary>
+    public long Bytes => Tensors().Sum(tensor => tensor.Bytes) + (TableElements * sizeof(float));
 
-    /// <summary>Bytes of the table, which other models may share.</summary>
-    public long SharedBytes => TableElements * sizeof(float);
-
-    private long TableElements => Weights.TableSource == TableSource.TokenBits ? 0 : Table.Values.Length;
+    private long TableElements => Experts.Where(expert => expert.TableSource != TableSource.TokenBits)
+        .Select(expert => expert.Table).Distinct().Sum(table => (long)table.Values.Length);
 
     /// <summary>Opens a model of a root: reads headers and its table, not yet its weights.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed, or not of this family.</exception>
@@ -67,9 +72,10 @@ public sealed class LoadedModel : IDisposable
         try
         {
             Substrate? substrate = null;
-            TransformerWeights weights = WeightsResolver.Resolve(folder.Config, folder.Tensors.Values,
+            IReadOnlyList<TransformerWeights> experts = WeightsResolver.Resolve(folder.Config, folder.Tensors.Values,
                 () => (substrate = root.FindSubstrate(folder.Config.Substrate!)).Table);
-            return new LoadedModel(model, folder, weights with { Table = root.Tables.Share(weights.Table) }, substrate);
+            return new LoadedModel(
+                model, folder, [.. experts.Select(expert => expert with { Table = SharedTables.Process.Share(expert.Table) })], substrate);
         }
         catch
         {
@@ -81,15 +87,6 @@ public sealed class LoadedModel : IDisposable
     /// <summary>Closes the checkpoint's files.</summary>
     public void Dispose() => _folder.Dispose();
 
-    private IEnumerable<Tensor> Tensors()
-    {
-        IEnumerable<LinearWeights> linears = Weights.Blocks
-            .SelectMany(block => new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down })
-            .Append(Weights.Head);
-        IEnumerable<NormWeights?> norms = Weights.Blocks
-            .SelectMany(block => new NormWeights?[] { block.AttentionNorm, block.MlpNorm })
-            .Append(Weights.FinalNorm);
-        return linears.SelectMany(linear => new[] { linear.Weight, linear.Bias })
-            .Concat(norms.SelectMany(norm => new[] { norm?.Weight, norm?.Bias })).OfType<Tensor>();
-    }
+    private IEnumerable<Tensor> Tensors() => Experts.SelectMany(expert => expert.Tensors()).Distinct()
+        .Where(tensor => TensorNames.Place(tensor.Name)?.Key.Role != TensorRole.Embedding);
 }

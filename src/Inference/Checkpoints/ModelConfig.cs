@@ -38,11 +38,22 @@ public sealed record ModelConfig
     /// <summary><c>eos_token</c>.</summary>
     public string? EndToken { get; init; }
 
-    /// <summary><c>rope_pairing</c>: half (default), interleaved or hybrid.</summary>
-    public RopePairing RopePairing { get; init; }
+    /// <summary><c>rope_pairing</c>: half, interleaved or hybrid; null = half, as the family's code has it.</summary>
+    public RopePairing? RopePairing { get; init; }
 
     /// <summary><c>norm</c>: layer or rms; null = by the presence of norm biases.</summary>
     public NormKind? Norm { get; init; }
+
+    /// <summary><c>norm_epsilon</c>, <c>layer_norm_epsilon</c>, <c>layer_norm_eps</c> or <c>rms_norm_eps</c>: above 0, up to 0.1;
+    /// null = 1e-5.</summary>
+    public double? NormEpsilon { get; init; }
+
+    /// <summary><c>activation</c>, <c>activation_function</c> or <c>hidden_act</c>, by PyTorch's or transformers' names; null =
+    /// gelu.</summary>
+    public Activation? Activation { get; init; }
+
+    /// <summary><c>tie_word_embeddings</c>: whether the table is the head, too.</summary>
+    public bool? TiesHead { get; init; }
 
     /// <summary><c>substrate</c>: the fingerprint (<c>sha256:…</c>) of the frozen table to stand on.</summary>
     public string? Substrate { get; init; }
@@ -65,8 +76,11 @@ public sealed record ModelConfig
             PadToken = keys.Text("pad_token"),
             BeginToken = keys.Text("bos_token"),
             EndToken = keys.Text("eos_token"),
-            RopePairing = keys.Choice<RopePairing>("rope_pairing") ?? RopePairing.Half,
+            RopePairing = keys.Choice<RopePairing>("rope_pairing"),
             Norm = keys.Choice<NormKind>("norm"),
+            NormEpsilon = keys.Epsilon("norm_epsilon", "layer_norm_epsilon", "layer_norm_eps", "rms_norm_eps"),
+            Activation = keys.Activation("activation", "activation_function", "hidden_act"),
+            TiesHead = keys.Flag("tie_word_embeddings"),
             Substrate = keys.Fingerprint("substrate"),
         };
     }

@@ -22,9 +22,6 @@ public sealed class ModelsRoot
     /// <summary>The models found, by id.</summary>
     public IReadOnlyList<ModelFolder> Models { get; }
 
-    /// <summary>The tables in use.</summary>
-    internal SharedTables Tables { get; } = new();
-
     /// <summary>Lists the models of a folder; loads nothing.</summary>
     /// <exception cref="CheckpointException">There is no such folder.</exception>
     public static ModelsRoot Scan(string path)
@@ -68,7 +65,7 @@ public sealed class ModelsRoot
                 if (Substrate.ClaimedFingerprint(child) == fingerprint)
                 {
                     Substrate substrate = Substrate.Load(child);
-                    return substrate with { Table = Tables.Share(substrate.Table) };
+                    return substrate with { Table = SharedTables.Process.Share(substrate.Table) };
                 }
             }
         }

@@ -1,6 +1,6 @@
 namespace Serving.Inference.Checkpoints;
 
-/// <summary>How activations are normalised; epsilon is 1e-5 in both.</summary>
+/// <summary>How activations are normalised.</summary>
 public enum NormKind
 {
     /// <summary>Mean 0, variance 1, then weight and bias.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Text.Json;
 
@@ -5,29 +6,52 @@ namespace Serving.Inference.Checkpoints;
 
 /// <summary>
 /// Writes a safetensors file: eight bytes of header length, the JSON header padded with spaces to eight bytes, then the
-/// tensors' bytes in the order they were added. The file appears under its name only when it is whole.
+/// tensors' bytes in the order they were added. The file appears under its name only when it is whole, and no tensor is ever in
+/// memory as a whole for it.
 /// </summary>
 public sealed class SafetensorsWriter
 {
-    private readonly record struct Entry(string Name, string DType, long[] Shape, ReadOnlyMemory<byte> Data);
+    private const int CopyBytes = 1 << 20;
+
+    private readonly record struct Entry(string Name, DType DType, long[] Shape, long Bytes, Action<Stream> Write);
 
     private readonly List<Entry> _entries = [];
 
-    /// <summary>Adds a tensor; its bytes are borrowed until <see cref="Save"/> returns.</summary>
+    /// <summary>Bytes of all tensors.</summary>
+    public long Bytes => _entries.Sum(entry => entry.Bytes);
+
+    /// <summary>Adds a tensor that is written when the file is.</summary>
     /// <param name="name">Unique in the file.</param>
-    /// <param name="dtype">As in the file: <c>F32</c>, <c>BF16</c>, <c>U8</c> …</param>
+    /// <param name="dtype">The element type.</param>
     /// <param name="shape">Dimensions, outermost first.</param>
-    /// <param name="data">Row-major, little-endian.</param>
-    public void Add(string name, string dtype, long[] shape, ReadOnlyMemory<byte> data) =>
-        _entries.Add(new Entry(name, dtype, shape, data));
+    /// <param name="write">Writes the elements, row-major and little-endian: as many bytes as type and shape say.</param>
+    public void Add(string name, DType dtype, long[] shape, Action<Stream> write)
+    {
+        long bytes = shape.Aggregate((long)dtype.Bits(), (product, dimension) => checked(product * dimension)) / 8;
+        _entries.Add(new Entry(name, dtype, shape, bytes, write));
+    }
+
+    /// <summary>Adds a tensor; its bytes are borrowed until <see cref="Save"/> returns.</summary>
+    public void Add(string name, DType dtype, long[] shape, ReadOnlyMemory<byte> data) =>
+        Add(name, dtype, shape, file => file.Write(data.Span));
+
+    /// <summary>Adds a copy of a tensor; it must be readable until <see cref="Save"/> returns.</summary>
+    public void Add(Tensor tensor) => Add(tensor.Name, tensor.DType, [.. tensor.Shape], file => Copy(tensor, file));
 
     /// <summary>Writes the file beside its place and renames it.</summary>
-    public void Save(string path)
+    /// <param name="path">Its place; a file that is there is replaced.</param>
+    /// <param name="progress">Told the bytes of tensors written so far.</param>
+    public void Save(string path, IProgress<long>? progress = null)
     {
         string partial = path + ".partial";
         try
         {
-            using (FileStream file = File.Create(partial)) WriteTo(file);
+            using (FileStream file = File.Create(partial))
+            {
+                WriteTo(file, progress);
+                file.Flush(flushToDisk: true);
+            }
+
             File.Move(partial, path, overwrite: true);
         }
         catch
@@ -37,7 +61,7 @@ public sealed class SafetensorsWriter
         }
     }
 
-    private void WriteTo(Stream file)
+    private void WriteTo(FileStream file, IProgress<long>? progress)
     {
         byte[] header = Header();
         int padded = (header.Length + 7) & ~7;
@@ -46,7 +70,28 @@ public sealed class SafetensorsWriter
         file.Write(length);
         file.Write(header);
         for (int i = header.Length; i < padded; i++) file.WriteByte((byte)' ');
-        foreach (Entry entry in _entries) file.Write(entry.Data.Span);
+        long start = file.Position;
+        foreach (Entry entry in _entries)
+        {
+            long end = file.Position + entry.Bytes;
+            entry.Write(file);
+            if (file.Position != end)
+                throw new InvalidOperationException($"'{entry.Name}' has {entry.Bytes} bytes; {file.Position - end + entry.Bytes} were written.");
+            progress?.Report(end - start);
+        }
+    }
+
+    private static void Copy(Tensor tensor, Stream file)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
+        for (long start = 0; start < tensor.Bytes; start += CopyBytes)
+        {
+            Span<byte> part = buffer.AsSpan(0, (int)Math.Min(CopyBytes, tensor.Bytes - start));
+            tensor.Read(start, part);
+            file.Write(part);
+        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
     }
 
     private byte[] Header()
@@ -59,11 +104,11 @@ public sealed class SafetensorsWriter
             foreach (Entry entry in _entries)
             {
                 json.WriteStartObject(entry.Name);
-                json.WriteString("dtype", entry.DType);
+                json.WriteString("dtype", entry.DType.ToString());
                 WriteNumbers(json, "shape", entry.Shape);
-                WriteNumbers(json, "data_offsets", [begin, begin + entry.Data.Length]);
+                WriteNumbers(json, "data_offsets", [begin, begin + entry.Bytes]);
                 json.WriteEndObject();
-                begin += entry.Data.Length;
+                begin += entry.Bytes;
             }
 
             json.WriteEndObject();

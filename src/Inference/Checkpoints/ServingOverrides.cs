@@ -1,16 +1,35 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Serving.Inference.Checkpoints;
 
 /// <summary>
 /// What an operator says of a checkpoint whose files do not say it, or say it wrongly: a <c>serving.json</c> beside it with
-/// any of <c>rope_pairing</c>, <c>norm</c>, <c>n_head</c>, and <c>names</c>: a map of tensor names to the names they should
-/// have. Anything else in it is refused, because a misspelt key would change nothing in silence.
+/// any of <c>rope_pairing</c>, <c>norm</c>, <c>norm_epsilon</c>, <c>activation</c>, <c>n_head</c>, and <c>names</c>: a map of
+/// tensor names to the names they should have. Anything else in it is refused, because a misspelt key would change nothing in
+/// silence.
 /// </summary>
-internal sealed record ServingOverrides(RopePairing? RopePairing, NormKind? Norm, int? Heads, IReadOnlyDictionary<string, string> Names)
+internal sealed record ServingOverrides
 {
-    private const string FileName = "serving.json";
-    private static readonly string[] Keys = ["rope_pairing", "norm", "n_head", "names"];
+    /// <summary>The file beside a checkpoint.</summary>
+    public const string FileName = "serving.json";
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private static readonly string[] Keys = ["rope_pairing", "norm", "norm_epsilon", "activation", "n_head", "names"];
+
+    public RopePairing? RopePairing { get; init; }
+
+    public NormKind? Norm { get; init; }
+
+    public double? NormEpsilon { get; init; }
+
+    public Activation? Activation { get; init; }
+
+    public int? Heads { get; init; }
+
+    /// <summary>Names as the files have them, and as they should be.</summary>
+    public IReadOnlyDictionary<string, string> Names { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Reads a folder's overrides; without the file there are none.</summary>
     /// <exception cref="CheckpointException">The file is malformed, or has an unknown key or value.</exception>
@@ -18,7 +37,7 @@ internal sealed record ServingOverrides(RopePairing? RopePairing, NormKind? Norm
     {
         string path = System.IO.Path.Combine(folder, FileName);
         if (!File.Exists(path))
-            return new ServingOverrides(null, null, null, new Dictionary<string, string>());
+            return new ServingOverrides();
         using JsonDocument document = JsonFile.Read(path);
         foreach (JsonProperty property in document.RootElement.EnumerateObject())
         {
@@ -27,8 +46,26 @@ internal sealed record ServingOverrides(RopePairing? RopePairing, NormKind? Norm
         }
 
         var keys = new ConfigKeys(path, document.RootElement);
-        return new ServingOverrides(keys.Choice<RopePairing>("rope_pairing"), keys.Choice<NormKind>("norm"),
-            keys.Int32(1024, "n_head"), NamesOf(path, document.RootElement));
+        return new ServingOverrides
+        {
+            RopePairing = keys.Choice<RopePairing>("rope_pairing"),
+            Norm = keys.Choice<NormKind>("norm"),
+            NormEpsilon = keys.Epsilon("norm_epsilon"),
+            Activation = keys.Activation("activation"),
+            Heads = keys.Int32(1024, "n_head"),
+            Names = NamesOf(path, document.RootElement),
+        };
+    }
+
+    /// <summary>Sets keys in a folder's file, keeping all others; it is made if it is not there, and replaced as a whole.</summary>
+    public static void Set(string folder, IReadOnlyDictionary<string, JsonNode> values)
+    {
+        string path = System.IO.Path.Combine(folder, FileName), partial = path + ".partial";
+        JsonObject file = File.Exists(path) ? JsonNode.Parse(File.ReadAllBytes(path))!.AsObject() : [];
+        foreach ((string key, JsonNode value) in values)
+            file[key] = value;
+        File.WriteAllText(partial, file.ToJsonString(Indented) + "\n");
+        File.Move(partial, path, overwrite: true);
     }
 
     /// <summary>A configuration with these values in the place of its own.</summary>
@@ -36,6 +73,8 @@ internal sealed record ServingOverrides(RopePairing? RopePairing, NormKind? Norm
     {
         RopePairing = RopePairing ?? config.RopePairing,
         Norm = Norm ?? config.Norm,
+        NormEpsilon = NormEpsilon ?? config.NormEpsilon,
+        Activation = Activation ?? config.Activation,
         Heads = Heads ?? config.Heads,
     };
 
@@ -69,7 +108,7 @@ internal sealed record ServingOverrides(RopePairing? RopePairing, NormKind? Norm
         foreach (JsonProperty entry in map.EnumerateObject())
         {
             string? wanted = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
-            if (wanted is null || TensorNames.Classify(wanted) is null)
+            if (wanted is null || TensorNames.Place(wanted) is null)
             {
                 throw new CheckpointException(path, $"names, '{entry.Name}'",
                     "a name with a known role, such as \"transformer_layers.0.self_attn.q_proj.weight\"", entry.Value.GetRawText());

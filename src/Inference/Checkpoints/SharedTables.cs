@@ -1,37 +1,52 @@
+using System.Runtime.InteropServices;
 using Serving.Glyphs.Embeddings;
 
 namespace Serving.Inference.Checkpoints;
 
 /// <summary>
-/// One object for each different frozen table, however many models use it; a table that no model uses any more is
-/// collected. Thread-safe.
+/// One object for each different table, however many models use it; a table that no model uses any more is collected.
+/// Thread-safe.
 /// </summary>
 internal sealed class SharedTables
 {
+    private const int SampledValues = 1024;
+
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, WeakReference<FrozenTable>> _tables = new(StringComparer.Ordinal);
+    private readonly List<(int Sample, WeakReference<FrozenTable> Table)> _tables = [];
 
-    /// <summary>The table of this fingerprint, if a model still uses it.</summary>
-    public FrozenTable? Find(string fingerprint)
-    {
-        lock (_lock)
-        {
-            FrozenTable? table = null;
-            _ = _tables.TryGetValue(fingerprint, out WeakReference<FrozenTable>? held) && held.TryGetTarget(out table);
-            return table;
-        }
-    }
+    /// <summary>The tables of all models of this process.</summary>
+    public static SharedTables Process { get; } = new();
 
-    /// <summary>The first table with this content: the given one, or an equal one that is already in use.</summary>
+    /// <summary>The first table with these values: the given one, or an equal one that is already in use. Compared bit by bit,
+    /// with those of the same sample.</summary>
     public FrozenTable Share(FrozenTable table)
     {
-        string fingerprint = table.Fingerprint;
+        int sample = SampleOf(table);
         lock (_lock)
         {
-            if (Find(fingerprint) is { } held)
-                return held;
-            _tables[fingerprint] = new WeakReference<FrozenTable>(table);
+            _tables.RemoveAll(held => !held.Table.TryGetTarget(out _));
+            foreach ((int other, WeakReference<FrozenTable> held) in _tables)
+            {
+                if (other == sample && held.TryGetTarget(out FrozenTable? equal) && AreEqual(equal, table))
+                    return equal;
+            }
+
+            _tables.Add((sample, new WeakReference<FrozenTable>(table)));
             return table;
         }
     }
+
+    private static int SampleOf(FrozenTable table)
+    {
+        var sample = new HashCode();
+        sample.Add(table.Rows);
+        sample.Add(table.Dimensions);
+        ReadOnlySpan<float> values = table.Values;
+        for (long i = 0; i < SampledValues; i++)
+            sample.Add(values.IsEmpty ? 0 : BitConverter.SingleToInt32Bits(values[(int)(i * (values.Length - 1) / (SampledValues - 1))]));
+        return sample.ToHashCode();
+    }
+
+    private static bool AreEqual(FrozenTable a, FrozenTable b) => a.Rows == b.Rows && a.Dimensions == b.Dimensions
+        && MemoryMarshal.Cast<float, int>(a.Values).SequenceEqual(MemoryMarshal.Cast<float, int>(b.Values));
 }

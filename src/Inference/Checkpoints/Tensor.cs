@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Microsoft.Win32.SafeHandles;
 
 namespace Serving.Inference.Checkpoints;
@@ -11,14 +13,14 @@ namespace Serving.Inference.Checkpoints;
 /// </summary>
 public sealed class Tensor
 {
-    // A span of bytes ends at 2 GiB, an array of floats at 8.
-    private const int FloatsAtOnce = 1 << 24;
+    // Small enough to stay in the cache on its way from the file to the array.
+    private const int FloatsAtOnce = 1 << 18;
 
     private readonly SafeFileHandle? _file;
-    private readonly byte[]? _memory;
+    private readonly Lazy<byte[]>? _memory;
     private readonly long _offset;
 
-    private Tensor(string name, DType type, long[] shape, string path, SafeFileHandle? file, byte[]? memory, long offset)
+    private Tensor(string name, DType type, long[] shape, string path, SafeFileHandle? file, Lazy<byte[]>? memory, long offset)
     {
         (Name, DType, Shape, Path) = (name, type, shape, path);
         (_file, _memory, _offset) = (file, memory, offset);
@@ -49,6 +51,16 @@ public sealed class Tensor
     internal static Tensor InFile(string name, DType type, long[] shape, string path, SafeFileHandle file, long offset) =>
         new(name, type, shape, path, file, null, offset);
 
+    /// <summary>A tensor inside an open file whose elements do not lie one after the other. They are gathered when first read.
+    /// </summary>
+    internal static Tensor InFile(
+        string name, DType type, long[] shape, long[] strides, string path, SafeFileHandle file, long offset)
+    {
+        var gathered = new Lazy<byte[]>(() =>
+            StridedElements.Gather(type.Bits() / 8, shape, strides, span => FileBytes.Read(file, offset, span, path, $"tensor '{name}'")));
+        return new Tensor(name, type, shape, path, null, gathered, 0);
+    }
+
     /// <summary>A float32 tensor in memory.</summary>
     public static Tensor InMemory(string name, ReadOnlySpan<float> values, params long[] shape) =>
         InMemory(name, DType.F32, MemoryMarshal.AsBytes(values), shape);
@@ -56,7 +68,7 @@ public sealed class Tensor
     /// <summary>A tensor in memory, from its little-endian bytes.</summary>
     public static Tensor InMemory(string name, DType type, ReadOnlySpan<byte> bytes, params long[] shape)
     {
-        var tensor = new Tensor(name, type, shape, "(memory)", null, bytes.ToArray(), 0);
+        var tensor = new Tensor(name, type, shape, "(memory)", null, new Lazy<byte[]>(bytes.ToArray()), 0);
         ArgumentOutOfRangeException.ThrowIfNotEqual(bytes.Length, tensor.Bytes);
         return tensor;
     }
@@ -71,6 +83,16 @@ public sealed class Tensor
         return new Tensor(Name, DType, [count, .. Shape.Skip(1)], Path, _file, _memory, _offset + (start * rowBytes));
     }
 
+    /// <summary>The transpose of a matrix; its values are gathered when first read.</summary>
+    public Tensor Transposed()
+    {
+        if (Shape is not [var rows, var columns])
+            throw new InvalidOperationException($"'{Name}' is no matrix.");
+        var gathered = new Lazy<byte[]>(() =>
+            StridedElements.Gather(DType.Bits() / 8, [columns, rows], [1, columns], span => Read(0, span)));
+        return new Tensor(Name, DType, [columns, rows], Path, null, gathered, 0);
+    }
+
     /// <summary>Reads bytes, starting <paramref name="start"/> bytes into the tensor.</summary>
     /// <exception cref="CheckpointException">The file could not be read or has become shorter.</exception>
     public void Read(long start, Span<byte> destination)
@@ -78,7 +100,7 @@ public sealed class Tensor
         if (start < 0 || destination.Length > Bytes - start)
             throw new ArgumentOutOfRangeException(nameof(start), start, $"'{Name}' has {Bytes} bytes.");
         if (_memory is not null)
-            _memory.AsSpan((int)(_offset + start), destination.Length).CopyTo(destination);
+            _memory.Value.AsSpan((int)(_offset + start), destination.Length).CopyTo(destination);
         else
             FileBytes.Read(_file!, _offset + start, destination, Path, $"tensor '{Name}'");
     }
@@ -96,22 +118,48 @@ public sealed class Tensor
         ushort[] halves = ArrayPool<ushort>.Shared.Rent(destination.Length);
         Span<ushort> raw = halves.AsSpan(0, destination.Length);
         Read(start * 2, MemoryMarshal.AsBytes(raw));
-        for (int i = 0; i < raw.Length; i++)
+        if (DType == DType.BF16)
+            Widen(raw, destination);
+        else
         {
-            destination[i] = DType == DType.BF16
-                ? BitConverter.UInt32BitsToSingle((uint)raw[i] << 16)
-                : (float)BitConverter.UInt16BitsToHalf(raw[i]);
+            for (int i = 0; i < raw.Length; i++)
+                destination[i] = (float)BitConverter.UInt16BitsToHalf(raw[i]);
         }
 
         ArrayPool<ushort>.Shared.Return(halves);
     }
 
+    private static void Widen(ReadOnlySpan<ushort> halves, Span<float> floats)
+    {
+        int i = 0;
+        for (; i <= halves.Length - Vector256<ushort>.Count; i += Vector256<ushort>.Count)
+        {
+            (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Create(halves[i..]));
+            (low << 16).AsSingle().CopyTo(floats[i..]);
+            (high << 16).AsSingle().CopyTo(floats[(i + Vector256<float>.Count)..]);
+        }
+
+        for (; i < halves.Length; i++)
+            floats[i] = BitConverter.UInt32BitsToSingle((uint)halves[i] << 16);
+    }
+
     /// <summary>All elements as float32.</summary>
     public float[] ToFloats()
     {
-        var values = new float[Elements];
-        for (int start = 0; start < values.Length; start += FloatsAtOnce)
-            ReadFloats(start, values.AsSpan(start, Math.Min(FloatsAtOnce, values.Length - start)));
+        float[] values = GC.AllocateUninitializedArray<float>(checked((int)Elements));
+        try
+        {
+            _ = Parallel.For(0, (values.Length + FloatsAtOnce - 1) / FloatsAtOnce, part =>
+            {
+                int start = part * FloatsAtOnce;
+                ReadFloats(start, values.AsSpan(start, Math.Min(FloatsAtOnce, values.Length - start)));
+            });
+        }
+        catch (AggregateException fault) when (fault.InnerException is CheckpointException inner)
+        {
+            ExceptionDispatchInfo.Throw(inner);
+        }
+
         return values;
     }
 

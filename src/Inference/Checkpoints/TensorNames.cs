@@ -11,6 +11,7 @@ internal static partial class TensorNames
 {
     private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;
     private const string Start = @"^((model|transformer|module)\.)?";
+    private const string Blocks = "(transformer_layers|layers|blocks|h|transformer)";
     private const string Kind = @"[._](?<kind>weight|bias)\z";
 
     private static readonly (Regex Pattern, TensorRole Role)[] Outside =
@@ -33,8 +34,20 @@ internal static partial class TensorNames
         (MlpNorm(), TensorRole.MlpNorm),
     ];
 
-    /// <summary>Whether a name belongs to one of several experts that share a file.</summary>
-    public static bool IsExpert(string name) => Expert().IsMatch(name);
+    /// <summary>The place of a tensor in a checkpoint, which may hold several experts; null if its name matches nothing.</summary>
+    public static TensorPlace? Place(string name)
+    {
+        if (Classify(name) is { } plain)
+            return new TensorPlace("", plain);
+        foreach (Regex pattern in (Regex[])[Suffixed(), Prefixed()])
+        {
+            Match expert = pattern.Match(name);
+            if (expert.Success && Classify(expert.Result("${stem}${rest}")) is { } key)
+                return new TensorPlace(expert.Groups["expert"].Value, key);
+        }
+
+        return null;
+    }
 
     /// <summary>The place of a tensor in the model; null if its name matches nothing.</summary>
     public static TensorKey? Classify(string name)
@@ -62,13 +75,18 @@ internal static partial class TensorNames
     [GeneratedRegex(@"((inv_freq|position_ids)|\.(tril|mask|causal_mask|attn_mask|masked_bias)|\.attn(ention)?\.bias)\z", Options)]
     private static partial Regex Buffer();
 
-    [GeneratedRegex(@"^(module\.)?(experts?|models?)[._]?\d+\.|^(transformer_layers|lm_head)_\d+\.", Options)]
-    private static partial Regex Expert();
+    // transformer_layers_1.0.…, lm_head_1.weight: parallel lists.
+    [GeneratedRegex(Start + @"(?<stem>[A-Za-z]\w*?)(?<expert>_\d{1,3})(?<rest>\..+)\z", Options)]
+    private static partial Regex Suffixed();
 
-    [GeneratedRegex(Start + @"(transformer_layers|layers|blocks|h|transformer)\.(?<layer>\d{1,4})\.(?<rest>.+)\z", Options)]
+    // experts.0.lm_head.weight, model1.…, expert_ru.…: whole models side by side.
+    [GeneratedRegex(@"^(module\.)?(?!" + Blocks + @"\.\d)(?<expert>[A-Za-z_]\w*(\.\d{1,3})?)\.(?<stem>)(?<rest>.+)\z", Options)]
+    private static partial Regex Prefixed();
+
+    [GeneratedRegex(Start + Blocks + @"\.(?<layer>\d{1,4})\.(?<rest>.+)\z", Options)]
     private static partial Regex Block();
 
-    [GeneratedRegex(Start + @"(token_emb\w*|tok_emb\w*|wte|embed(ding|_tokens)?s?)\.(?<kind>weight)\z", Options)]
+    [GeneratedRegex(Start + @"(token_emb[a-z_]*|tok_emb[a-z_]*|wte|embed(ding|_tokens)?s?)\.(?<kind>weight)\z", Options)]
     private static partial Regex Embedding();
 
     [GeneratedRegex(Start + @"(final_layernorm|final_norm|ln_f|norm|ln_final)" + Kind, Options)]

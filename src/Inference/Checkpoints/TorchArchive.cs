@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Serving.Inference.Checkpoints;
 
 /// <summary>
-/// An open file of <c>torch.save</c>: a zip archive with a pickle that describes tensors and with their storages. Only dense,
-/// contiguous tensors are read, and nothing in the file is ever executed.
+/// An open file of <c>torch.save</c>: a zip archive with a pickle that describes tensors and with their storages. Only dense
+/// tensors are read, views of a storage by their strides, and nothing in the file is ever executed.
 /// </summary>
 public sealed class TorchArchive : IDisposable
 {
@@ -97,9 +97,15 @@ public sealed class TorchArchive : IDisposable
                 $"offset {tensor.Offset}, size [{string.Join(", ", tensor.Shape)}], strides [{string.Join(", ", tensor.Strides)}]");
         }
 
-        return tensor.IsContiguous()
-            ? Tensor.InFile(name, storage.DType, tensor.Shape, path, file, entry.Offset + (tensor.Offset * itemBytes))
-            : throw new CheckpointException(path, $"tensor '{name}'", "elements one after the other",
+        long offset = entry.Offset + (tensor.Offset * itemBytes);
+        if (tensor.IsContiguous())
+            return Tensor.InFile(name, storage.DType, tensor.Shape, path, file, offset);
+
+        // Gathered in memory, which the file's size must bound: a stride of 0 repeats what is stored once.
+        long elements = tensor.Shape.Aggregate(1L, (product, dimension) => product * dimension);
+        return elements <= storage.Elements && entry.Bytes <= StridedElements.MaxBytes
+            ? Tensor.InFile(name, storage.DType, tensor.Shape, tensor.Strides, path, file, offset)
+            : throw new CheckpointException(path, $"tensor '{name}'", "a view of no more elements than its storage has, below 2 GiB",
                 $"size [{string.Join(", ", tensor.Shape)}], strides [{string.Join(", ", tensor.Strides)}]",
                 "Call .contiguous() on it before saving.");
     }

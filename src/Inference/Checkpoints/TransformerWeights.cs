@@ -3,14 +3,20 @@ using Serving.Glyphs.Embeddings;
 namespace Serving.Inference.Checkpoints;
 
 /// <summary>
-/// A model of the family, whatever its tensors were called: pre-norm blocks, rotary positions over the whole head, exact
-/// GELU, a head of its own. Holds tensors, not values: a backend reads them into its own layout when it is built.
+/// A model of the family, whatever its tensors were called: pre-norm blocks, rotary positions over the whole head, an
+/// MLP of two matrices, a head. Holds tensors, not values: a backend reads them into its own layout when it is built.
 /// </summary>
 public sealed record TransformerWeights
 {
+    /// <summary>What marks it in a checkpoint of several experts, such as <c>experts.0</c>; else empty.</summary>
+    public string Name { get; init; } = "";
+
     /// <summary>The frozen input table [vocabulary, width or a divisor of it]. Where it is narrower than the model, each of its
     /// values is repeated width / dimensions times.</summary>
     public required FrozenTable Table { get; init; }
+
+    /// <summary>The tensor that <see cref="Table"/> was read from; null = it comes from elsewhere.</summary>
+    public Tensor? TableTensor { get; init; }
 
     /// <summary>Where <see cref="Table"/> comes from.</summary>
     public required TableSource TableSource { get; init; }
@@ -26,6 +32,12 @@ public sealed record TransformerWeights
 
     /// <summary>The kind of every norm.</summary>
     public required NormKind Norm { get; init; }
+
+    /// <summary>Added to the variance of every norm: above 0.</summary>
+    public float NormEpsilon { get; init; } = 1e-5f;
+
+    /// <summary>Between the two matrices of the MLP.</summary>
+    public Activation Activation { get; init; }
 
     /// <summary>How rotary positions pair the elements of a head.</summary>
     public required RopePairing RopePairing { get; init; }
@@ -50,4 +62,15 @@ public sealed record TransformerWeights
 
     /// <summary>Values inside the MLP.</summary>
     public int HiddenWidth => Blocks[0].Up.Outputs;
+
+    /// <summary>All tensors: matrices, biases, norms.</summary>
+    public IEnumerable<Tensor> Tensors()
+    {
+        IEnumerable<LinearWeights> linears = Blocks
+            .SelectMany(block => new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down }).Append(Head);
+        IEnumerable<NormWeights?> norms = Blocks
+            .SelectMany(block => new NormWeights?[] { block.AttentionNorm, block.MlpNorm }).Append(FinalNorm);
+        return linears.SelectMany(linear => new[] { linear.Weight, linear.Bias })
+            .Concat(norms.SelectMany(norm => new[] { norm?.Weight, norm?.Bias })).OfType<Tensor>();
+    }
 }

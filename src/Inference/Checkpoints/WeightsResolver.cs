@@ -3,45 +3,56 @@ using Serving.Glyphs.Embeddings;
 namespace Serving.Inference.Checkpoints;
 
 /// <summary>
-/// Makes a model of named tensors: finds each by its role, takes sizes from shapes, biases and norms by their presence, and
+/// Makes models of named tensors: finds each by its role, takes sizes from shapes, biases and norms by their presence, and
 /// refuses what is missing, doubled, unknown or of the wrong shape.
 /// </summary>
 public sealed class WeightsResolver
 {
     private const int DefaultHeads = 32;
     private const int DefaultContext = 1024;
+    private const double DefaultEpsilon = 1e-5;
+    private const int MaxExperts = 16;
 
     private readonly ModelConfig _config;
     private readonly Dictionary<TensorKey, Tensor> _tensors = [];
     private readonly List<string> _notes = [];
+    private readonly bool _isTransposed;
 
-    private WeightsResolver(ModelConfig config, IEnumerable<Tensor> tensors)
+    private WeightsResolver(ModelConfig config, CheckpointExpert expert)
     {
         _config = config;
-        foreach (Tensor tensor in tensors)
-            Add(tensor);
+        foreach ((TensorKey key, Tensor tensor) in expert.Tensors)
+            Add(key, tensor);
+        _isTransposed = IsTransposed();
     }
 
     /// <summary>Resolves a checkpoint.</summary>
     /// <param name="config">Its config.json.</param>
     /// <param name="tensors">All its tensors.</param>
     /// <param name="substrate">Called for the frozen table if the checkpoint has none but names a substrate.</param>
-    /// <exception cref="CheckpointException">The tensors do not make a model of this family.</exception>
-    public static TransformerWeights Resolve(
-        ModelConfig config, IEnumerable<Tensor> tensors, Func<FrozenTable>? substrate = null) =>
-        new WeightsResolver(config, tensors).Build(substrate);
-
-    private void Add(Tensor tensor)
+    /// <returns>The models: one, or all experts of a file that holds several.</returns>
+    /// <exception cref="CheckpointException">The tensors do not make models of this family.</exception>
+    public static IReadOnlyList<TransformerWeights> Resolve(
+        ModelConfig config, IEnumerable<Tensor> tensors, Func<FrozenTable>? substrate = null)
     {
-        if (TensorNames.IsExpert(tensor.Name))
+        IReadOnlyList<CheckpointExpert> experts = CheckpointExpert.Of(tensors, out IReadOnlyList<Tensor> unknown);
+        if (unknown.Count > 0)
         {
-            throw Bad(tensor, "the tensors of one model", "several experts in one file",
-                "Split them into one folder each and list them in ensembles.json.");
+            throw Bad(unknown[0], "a name this family has", "one with no known role",
+                "Leaving it out would change the model's answers: say what it is under names in a serving.json.");
         }
 
-        TensorKey key = TensorNames.Classify(tensor.Name)
-            ?? throw Bad(tensor, "a name this family has", "one with no known role",
-                "Leaving it out would change the model's answers: say what it is under names in a serving.json.");
+        if (experts.Count > MaxExperts)
+            throw new CheckpointException(config.Path, "experts", $"at most {MaxExperts}", $"{experts.Count}");
+        TransformerWeights[] models = [.. experts.Select(expert => new WeightsResolver(config, expert).Build(expert.Name, substrate))];
+        TransformerWeights? stranger = models.FirstOrDefault(model => model.VocabularySize != models[0].VocabularySize);
+        return stranger is null
+            ? models
+            : throw Misshapen(stranger.Head.Weight, $"[{models[0].VocabularySize}, width], as in '{models[0].Name}'");
+    }
+
+    private void Add(TensorKey key, Tensor tensor)
+    {
         if (key.Role == TensorRole.Buffer)
             return;
         if (!tensor.DType.IsWeight())
@@ -50,9 +61,9 @@ public sealed class WeightsResolver
             throw Bad(tensor, "one tensor for its role", $"also '{_tensors[key].Name}'");
     }
 
-    private TransformerWeights Build(Func<FrozenTable>? substrate)
+    private TransformerWeights Build(string name, Func<FrozenTable>? substrate)
     {
-        Tensor headWeight = Required(new TensorKey(TensorRole.Head), "lm_head.weight");
+        Tensor headWeight = HeadWeight();
         if (headWeight.Shape is not [>= 1 and <= 1 << 24, >= 1 and <= 1 << 16])
             throw Misshapen(headWeight, "[vocabulary, width]");
         (int vocabulary, int width) = ((int)headWeight.Shape[0], (int)headWeight.Shape[1]);
@@ -65,17 +76,43 @@ public sealed class WeightsResolver
         CompareWithConfig("n_layer", _config.Layers, blocks.Length);
         return new TransformerWeights
         {
+            Name = name,
             Table = table,
+            TableTensor = source == TableSource.Checkpoint ? Find(TensorRole.Embedding) : null,
             TableSource = source,
             Blocks = blocks,
             FinalNorm = Find(TensorRole.FinalNorm) is null ? null : Norm(TensorRole.FinalNorm, -1, width),
-            Head = Linear(TensorRole.Head, -1, vocabulary, width),
+            Head = new LinearWeights(headWeight, Vector(new TensorKey(TensorRole.Head, IsBias: true), vocabulary)),
             Norm = ResolveNormKind(),
-            RopePairing = _config.RopePairing,
+            NormEpsilon = (float)(_config.NormEpsilon ?? DefaultEpsilon),
+            Activation = _config.Activation ?? Activation.Gelu,
+            RopePairing = _config.RopePairing ?? RopePairing.Half,
             Heads = ResolveHeads(width),
             ContextTokens = Or(_config.ContextTokens, DefaultContext, "block_size"),
             Notes = _notes,
         };
+    }
+
+    // Without a head of its own a model may read its answers off the table, but only one that says so: a head can be missing
+    // because a file is.
+    private Tensor HeadWeight()
+    {
+        if (Find(TensorRole.Head) is null && _config.TiesHead == true && Find(TensorRole.Embedding) is { } table)
+            return table;
+        return Find(TensorRole.Head) ?? throw new CheckpointException(FolderPath, "tensor 'lm_head.weight'", "it to be there", "none",
+            "If the embedding table is the head, too, set \"tie_word_embeddings\": true in config.json.");
+    }
+
+    // Conv1D, GPT-2's linear layer, stores [inputs, outputs]. It shows where the two differ; then all matrices of the blocks are
+    // stored so, the square ones too.
+    private bool IsTransposed()
+    {
+        bool isTransposed = Find(TensorRole.Up, 0)?.Shape is [var rows, var columns] && rows < columns
+            && Find(TensorRole.Down, 0)?.Shape is [var more, var fewer] && (more, fewer) == (columns, rows)
+            && Find(TensorRole.AttentionNorm, 0)?.Shape is [var width] && width == rows;
+        if (isTransposed)
+            _notes.Add("The matrices of the blocks are stored [inputs, outputs], as Conv1D does: they are transposed.");
+        return isTransposed;
     }
 
     private (FrozenTable Table, TableSource Source) ResolveTable(int vocabulary, int width, Func<FrozenTable>? substrate)
@@ -137,7 +174,7 @@ public sealed class WeightsResolver
 
     private BlockWeights Block(int layer, int width)
     {
-        Tensor up = Required(new TensorKey(TensorRole.Up, layer), $"transformer_layers.{layer}.mlp.0.weight");
+        Tensor up = Matrix(TensorRole.Up, layer);
         if (up.Shape is not [>= 1 and <= 1 << 20, _])
             throw Misshapen(up, $"[hidden, {width}]");
         int hidden = (int)up.Shape[0];
@@ -172,10 +209,16 @@ public sealed class WeightsResolver
 
     private LinearWeights Linear(TensorRole role, int layer, int outputs, int inputs)
     {
-        Tensor weight = Required(new TensorKey(role, layer), role.ToString());
+        Tensor weight = Matrix(role, layer);
         if (weight.Shape is not [var rows, var columns] || rows != outputs || columns != inputs)
             throw Misshapen(weight, $"[{outputs}, {inputs}]");
         return new LinearWeights(weight, Vector(new TensorKey(role, layer, IsBias: true), outputs));
+    }
+
+    private Tensor Matrix(TensorRole role, int layer)
+    {
+        Tensor tensor = Required(new TensorKey(role, layer), role.ToString());
+        return _isTransposed && tensor.Shape.Count == 2 ? tensor.Transposed() : tensor;
     }
 
     private NormWeights Norm(TensorRole role, int layer, int width)
@@ -226,8 +269,9 @@ public sealed class WeightsResolver
     private Tensor? Find(TensorRole role, int layer = -1) => _tensors.GetValueOrDefault(new TensorKey(role, layer));
 
     private Tensor Required(TensorKey key, string name) => _tensors.GetValueOrDefault(key)
-        ?? throw new CheckpointException(System.IO.Path.GetDirectoryName(_config.Path) ?? _config.Path,
-            key.Layer < 0 ? $"tensor '{name}'" : $"block {key.Layer}, tensor '{name}'", "it to be there", "none");
+        ?? throw new CheckpointException(FolderPath, key.Layer < 0 ? $"tensor '{name}'" : $"block {key.Layer}, tensor '{name}'", "it to be there", "none");
+
+    private string FolderPath => System.IO.Path.GetDirectoryName(_config.Path) ?? _config.Path;
 
     private static CheckpointException Misshapen(Tensor tensor, string expected) =>
         Bad(tensor, expected, $"[{string.Join(", ", tensor.Shape)}]");

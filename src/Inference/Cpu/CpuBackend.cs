@@ -71,7 +71,7 @@ public sealed unsafe class CpuBackend : IBackend
         _product = new MatrixProduct(_kernels, _pool);
         _headsPerItem = Items(_model.Heads, 2 * _pool.Threads);
         (_normRows, _placeRows, _attend) = (NormRows, PlaceRows, Attend);
-        Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens);
+        Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens) { HiddenWidth = _model.Width };
         Kv = new KvCapacity(blocks, KvStore.BlockTokens);
     }
 
@@ -100,8 +100,7 @@ public sealed unsafe class CpuBackend : IBackend
             Embed(batch);
             for (_layer = 0; _layer < _model.Blocks.Length; _layer++)
                 RunBlock(_model.Blocks[_layer]);
-            if (_rows > 0)
-                WriteLogits(logits);
+            Finish(logits);
         }
     }
 
@@ -125,24 +124,24 @@ public sealed unsafe class CpuBackend : IBackend
         int headItems = Items(_model.Heads, _headsPerItem);
         _pool.Run(Items(_rows, PlaceRowsPerItem) * headItems, _placeRows, alone: _rows < SmallRows);
         if (_layer == _model.Blocks.Length - 1)
-            KeepLogitRows();
+            KeepAskedRows();
         if (_rows == 0)
             return;
         _pool.Run(Items(_rows, AttendRowsPerItem) * headItems, _attend, alone: IsSmallAttention());
         _product.Run(_work.Attended, stride, _rows, block.Output, _work.Residual, stride, Epilogue.Add);
         Norm(block.MlpNorm);
-        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, Epilogue.Gelu);
+        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, _model.Activation);
         _product.Run(_work.Hidden, hiddenStride, _rows, block.Down, _work.Residual, stride, Epilogue.Add);
     }
 
-    // What follows the last keys and values concerns only the rows that ask for logits: they move to the front.
-    private void KeepLogitRows()
+    // What follows the last keys and values concerns only the rows that are asked for something: they move to the front.
+    private void KeepAskedRows()
     {
         _rows = 0;
         foreach (ref readonly ForwardBatch.Chunk chunk in _batch.Chunks)
         {
             int end = chunk.Start + chunk.Length;
-            for (int row = end - chunk.LogitRows; row < end; row++, _rows++)
+            for (int row = end - AskedRows(chunk); row < end; row++, _rows++)
             {
                 if (row == _rows)
                     continue;
@@ -266,17 +265,51 @@ public sealed unsafe class CpuBackend : IBackend
     private bool IsTile(int row, int end) =>
         row + KernelSet.TileRows <= end && _work.ChunkOf[row] == _work.ChunkOf[row + KernelSet.TileRows - 1];
 
-    private void WriteLogits(Span<float> logits)
+    private static int AskedRows(in ForwardBatch.Chunk chunk) => chunk.HiddenSum is null ? chunk.LogitRows : chunk.Length;
+
+    // The asked rows stand in front, chunk after chunk; those that want logits go to the head together.
+    private void Finish(Span<float> logits)
     {
-        float* x = _work.Residual;
-        if (_model.FinalNorm is { } norm)
+        int row = 0, target = 0;
+        foreach (ref readonly ForwardBatch.Chunk chunk in _batch.Chunks)
         {
-            Norm(norm);
-            x = _work.Normed;
+            int end = row + AskedRows(chunk);
+            if (chunk.HiddenSum is { } sum)
+                SumHidden(sum, chunk.Position == 0, row, end, NormedRow(target));
+            for (row = end - chunk.LogitRows; row < end; row++, target++)
+                FinalHidden(row, NormedRow(target));
         }
 
+        if (target == 0)
+            return;
         fixed (float* y = logits)
-            _product.Run(x, _work.Stride, _rows, _model.Head, y, _model.VocabularySize, Epilogue.Store);
+            _product.Run(_work.Normed, _work.Stride, target, _model.Head, y, _model.VocabularySize, Epilogue.Store);
+    }
+
+    private float* NormedRow(int row) => _work.Normed + ((long)row * _work.Stride);
+
+    // One addition after the other in the order of positions, so that the sum is the same bits for any chunking.
+    private void SumHidden(double[] sum, bool isFirst, int row, int end, float* scratch)
+    {
+        if (isFirst)
+            Array.Clear(sum);
+        for (; row < end; row++)
+        {
+            ReadOnlySpan<float> hidden = FinalHidden(row, scratch);
+            for (int i = 0; i < hidden.Length; i++)
+                sum[i] += hidden[i];
+        }
+    }
+
+    // What the head reads of a row.
+    private ReadOnlySpan<float> FinalHidden(int row, float* to)
+    {
+        float* from = _work.Residual + ((long)row * _work.Stride);
+        if (_model.FinalNorm is { } norm)
+            norm.Apply(_kernels, from, to);
+        else
+            new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));
+        return new ReadOnlySpan<float>(to, _model.Width);
     }
 
     private void Check(ForwardBatch batch, Span<float> logits)

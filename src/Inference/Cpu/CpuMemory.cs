@@ -1,3 +1,4 @@
+using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu.Kernels;
 
@@ -16,6 +17,19 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
     /// <summary>Matrices and table; norms and rotary angles are too small to count.</summary>
     public long WeightBytes => MatrixBytes + TableBytes;
 
+    /// <summary>Of a checkpoint of one expert or several, which hold equal tables once.</summary>
+    public static CpuMemory Of(LoadedModel model, Quantization quantization = Quantization.None)
+    {
+        CpuMemory[] experts = [.. model.Experts.Select(expert => Of(expert, quantization))];
+        long tables = experts.Sum(expert => expert.TableBytes) - model.Experts.Select(expert => expert.Table).Distinct().Sum(BytesOf);
+        return experts[0] with
+        {
+            MatrixBytes = experts.Sum(expert => expert.MatrixBytes),
+            TableBytes = experts.Sum(expert => expert.TableBytes) - tables,
+            BlockBytes = experts.Sum(expert => expert.BlockBytes),
+        };
+    }
+
     /// <summary>Estimates from shapes; reads no values.</summary>
     public static CpuMemory Of(TransformerWeights weights, Quantization quantization = Quantization.None)
     {
@@ -23,7 +37,7 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
         long matrices = weights.Blocks.Sum(BlockOf) + MatrixOf(weights.Head);
         return new CpuMemory(
             matrices,
-            weights.Table.Values.Length * (long)sizeof(float),
+            BytesOf(weights.Table),
             2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.KvFormatOf(weights)),
             (weights.ContextTokens + BlockTokens - 1) / BlockTokens);
 
@@ -33,4 +47,6 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
 
         long MatrixOf(LinearWeights linear) => PackedMatrix.BytesOf(linear.Outputs, linear.Inputs, quantization.FormatOf(linear));
     }
+
+    private static long BytesOf(FrozenTable table) => table.Values.Length * (long)sizeof(float);
 }

@@ -30,6 +30,9 @@ public sealed class CpuModel : IDisposable
     /// <summary>The weights as kernels read them.</summary>
     internal PackedModel Packed { get; }
 
+    /// <summary>The memory that the weights take, the table included; each piece once, though other models may hold it, too.</summary>
+    public IEnumerable<WeightPiece> Pieces => Packed.Pieces;
+
     /// <summary>Lets go of the weights; backends that stand on them keep them.</summary>
     public void Dispose()
     {

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu.Kernels;
 
@@ -13,8 +12,12 @@ internal sealed unsafe class PackedMatrix : IDisposable
     // A model is loaded while others answer: they get the pool back every few milliseconds.
     private const int PanelsAtOnce = 16;
 
-    private readonly NativeBuffer _weights;
-    private readonly NativeBuffer _bias;
+    private static readonly int[] PlainOrder = [.. Enumerable.Range(0, KernelSet.PanelOutputs)];
+    private static readonly int[] PairedOrder = [.. PlainOrder.OrderBy(PairedIndex)];
+
+    private NativeBuffer _weights;
+    private NativeBuffer _bias;
+    private bool _isShared;
 
     private PackedMatrix(int outputs, int inputs, WeightFormat format)
     {
@@ -60,6 +63,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
         return new PanelSlice(weights + ((long)firstInput * RowBytes(Format)), scales, inputs, Format);
     }
 
+    /// <summary>The memory held, which other matrices of the same content share.</summary>
+    public IEnumerable<NativeBuffer> Buffers => [_weights, _bias];
+
     /// <summary>[64], zeros where there is no bias.</summary>
     public float* Bias(int panel) => _bias.Floats + (panel * KernelSet.PanelOutputs);
 
@@ -85,6 +91,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
                     pool.Run(Math.Min(PanelsAtOnce, matrix.Panels - first), (i, _) => matrix.PackPanel(first + i, source));
             }
 
+            matrix.Share();
             return matrix;
         }
         catch
@@ -96,8 +103,19 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     public void Dispose()
     {
-        _weights.Dispose();
-        _bias.Dispose();
+        foreach (NativeBuffer buffer in Buffers)
+        {
+            if (_isShared)
+                SharedBuffers.Release(buffer);
+            else
+                buffer.Dispose();
+        }
+    }
+
+    private void Share()
+    {
+        (_weights, _bias) = (SharedBuffers.Share(_weights), SharedBuffers.Share(_bias));
+        _isShared = true;
     }
 
     private static int RowBytes(WeightFormat format) => format switch
@@ -117,28 +135,24 @@ internal sealed unsafe class PackedMatrix : IDisposable
     {
         var bias = new Span<float>(Bias(panel), KernelSet.PanelOutputs);
         bias.Clear();
+        var sources = new RowSource[Math.Min(KernelSet.PanelOutputs, Outputs - (panel * KernelSet.PanelOutputs))];
+        for (int i = 0; i < sources.Length; i++)
+            sources[i] = source((panel * KernelSet.PanelOutputs) + i);
         PanelSlice slice = Slice(panel, 0, Inputs);
-        new Span<byte>(_weights.Bytes + (panel * PanelBytes(Inputs, Format)), checked((int)PanelBytes(Inputs, Format))).Clear();
-        var floats = new float[Format == WeightFormat.BF16 ? 0 : Inputs];
-        var halves = new ushort[Format == WeightFormat.BF16 ? Inputs : 0];
-        for (int i = 0; i < KernelSet.PanelOutputs && (panel * KernelSet.PanelOutputs) + i < Outputs; i++)
+        if (Format == WeightFormat.BF16)
         {
-            RowSource row = source((panel * KernelSet.PanelOutputs) + i);
-            if (row.Linear is null)
-                continue;
-            row.Linear.Bias?.ReadFloats(row.Row, bias.Slice(i, 1));
-            if (Format == WeightFormat.BF16)
-            {
-                row.Linear.Weight.Read((long)row.Row * Inputs * sizeof(ushort), MemoryMarshal.AsBytes(halves.AsSpan()));
-                Scatter(halves, (ushort*)slice.Weights + PairedIndex(i));
-                continue;
-            }
+            using var halves = new PanelRows<ushort>(sources, Inputs, bias);
+            halves.WriteTo(PairedOrder, new Span<ushort>(slice.Weights, Inputs * KernelSet.PanelOutputs));
+            return;
+        }
 
-            row.Linear.Weight.ReadFloats((long)row.Row * Inputs, floats);
-            if (Format == WeightFormat.Int8)
-                Quantize(floats, slice, i);
-            else
-                Scatter(floats, (float*)slice.Weights + i);
+        using var rows = new PanelRows<float>(sources, Inputs, bias);
+        if (Format == WeightFormat.F32)
+            rows.WriteTo(PlainOrder, new Span<float>(slice.Weights, Inputs * KernelSet.PanelOutputs));
+        else
+        {
+            for (int i = 0; i < KernelSet.PanelOutputs; i++)
+                Quantize(rows[i], slice, i);
         }
     }
 
@@ -163,13 +177,6 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     // Word i of a half panel: output i in its low half, output i + 16 in its high half.
     private static int PairedIndex(int output) => (output & 32) + (2 * (output & 15)) + ((output >> 4) & 1);
-
-    private static void Scatter<TValue>(ReadOnlySpan<TValue> row, TValue* target)
-        where TValue : unmanaged
-    {
-        for (int input = 0; input < row.Length; input++)
-            target[input * KernelSet.PanelOutputs] = row[input];
-    }
 
     /// <summary>A row of a matrix, and its bias.</summary>
     public readonly record struct RowSource(LinearWeights? Linear, int Row);

@@ -17,9 +17,16 @@ internal sealed class PackedModel : IDisposable
             Blocks[i] = Pack(weights.Blocks[i], weights, quantization, pool);
             progress?.Report((i + 1.0) / Blocks.Length);
         }
-        FinalNorm = weights.FinalNorm is null ? null : new PackedNorm(weights.FinalNorm, weights.Norm);
+        FinalNorm = weights.FinalNorm is null ? null : Pack(weights.FinalNorm, weights);
         Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
         KvFormat = quantization.KvFormatOf(weights);
+        Activation = weights.Activation switch
+        {
+            Checkpoints.Activation.GeluTanh => Epilogue.GeluTanh,
+            Checkpoints.Activation.Silu => Epilogue.Silu,
+            Checkpoints.Activation.Relu => Epilogue.Relu,
+            _ => Epilogue.Gelu,
+        };
         Rotary = new RotaryTable(weights.ContextTokens, weights.HeadSize, weights.RopePairing);
     }
 
@@ -49,7 +56,25 @@ internal sealed class PackedModel : IDisposable
 
     public PackedMatrix Head { get; }
 
+    /// <summary>What becomes of the MLP's inner values.</summary>
+    public Epilogue Activation { get; }
+
     public RotaryTable Rotary { get; }
+
+    /// <summary>The memory of the weights and the table, each piece once; angles are no weights.</summary>
+    public IEnumerable<WeightPiece> Pieces
+    {
+        get
+        {
+            IEnumerable<NativeBuffer> matrices = Blocks
+                .SelectMany(block => new[] { block.QueryKeyValue, block.Output, block.Up, block.Down }).Append(Head)
+                .SelectMany(matrix => matrix.Buffers);
+            IEnumerable<NativeBuffer> norms = Blocks.SelectMany(block => new[] { block.AttentionNorm, block.MlpNorm })
+                .Append(FinalNorm).OfType<PackedNorm>().Select(norm => norm.Buffer);
+            return matrices.Concat(norms).Distinct().Select(buffer => new WeightPiece(buffer, buffer.Length))
+                .Append(new WeightPiece(Table, Table.Values.Length * (long)sizeof(float)));
+        }
+    }
 
     public void Dispose()
     {
@@ -61,12 +86,14 @@ internal sealed class PackedModel : IDisposable
     }
 
     private static Block Pack(BlockWeights block, TransformerWeights weights, Quantization quantization, WorkerPool pool) => new(
-        new PackedNorm(block.AttentionNorm, weights.Norm),
+        Pack(block.AttentionNorm, weights),
         PackQueryKeyValue(block, weights, quantization, pool),
         PackedMatrix.Pack(block.Output, quantization.FormatOf(block.Output), pool),
-        new PackedNorm(block.MlpNorm, weights.Norm),
+        Pack(block.MlpNorm, weights),
         PackedMatrix.Pack(block.Up, quantization.FormatOf(block.Up), pool),
         PackedMatrix.Pack(block.Down, quantization.FormatOf(block.Down), pool));
+
+    private static PackedNorm Pack(NormWeights norm, TransformerWeights weights) => new(norm, weights.Norm, weights.NormEpsilon);
 
     // One matrix of three times heads times stride outputs: queries, keys, values. A head is filled up with zero rows to its
     // stride; queries and keys are reordered for the rotary kernel, which leaves their products as they are.

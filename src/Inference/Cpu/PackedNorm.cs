@@ -9,17 +9,23 @@ internal sealed unsafe class PackedNorm : IDisposable
     private readonly NativeBuffer _values;
     private readonly NormKind _kind;
     private readonly int _width;
+    private readonly float _epsilon;
 
     /// <param name="weights">The norm's tensors.</param>
     /// <param name="kind">How it normalises.</param>
-    public PackedNorm(NormWeights weights, NormKind kind)
+    /// <param name="epsilon">Added to the variance.</param>
+    public PackedNorm(NormWeights weights, NormKind kind, float epsilon)
     {
-        (_kind, _width) = (kind, (int)weights.Weight.Elements);
-        _values = NativeBuffer.OfFloats(2 * Lanes.RoundUp(_width));
-        new Span<float>(_values.Floats, 2 * Lanes.RoundUp(_width)).Clear();
-        weights.Weight.ReadFloats(0, new Span<float>(Weight, _width));
-        weights.Bias?.ReadFloats(0, new Span<float>(Bias, _width));
+        (_kind, _width, _epsilon) = (kind, (int)weights.Weight.Elements, epsilon);
+        var values = NativeBuffer.OfFloats(2 * Lanes.RoundUp(_width));
+        new Span<float>(values.Floats, 2 * Lanes.RoundUp(_width)).Clear();
+        weights.Weight.ReadFloats(0, new Span<float>(values.Floats, _width));
+        weights.Bias?.ReadFloats(0, new Span<float>(values.Floats + Lanes.RoundUp(_width), _width));
+        _values = SharedBuffers.Share(values);
     }
+
+    /// <summary>The memory held, which other norms of the same content share.</summary>
+    public NativeBuffer Buffer => _values;
 
     private float* Weight => _values.Floats;
 
@@ -29,10 +35,10 @@ internal sealed unsafe class PackedNorm : IDisposable
     public void Apply(KernelSet kernels, float* x, float* target)
     {
         if (_kind == NormKind.Layer)
-            kernels.LayerNorm(x, Weight, Bias, target, _width);
+            kernels.LayerNorm(x, Weight, Bias, target, _width, _epsilon);
         else
-            kernels.RmsNorm(x, Weight, target, _width);
+            kernels.RmsNorm(x, Weight, target, _width, _epsilon);
     }
 
-    public void Dispose() => _values.Dispose();
+    public void Dispose() => SharedBuffers.Release(_values);
 }

@@ -19,7 +19,7 @@ public sealed class Engine : IAsyncDisposable
     private readonly Tokenizer _tokenizer;
     private readonly TimeProvider _time;
     private readonly EngineLoop _loop;
-    private readonly int _vocabulary;
+    private readonly ModelShape _shape;
     private readonly Door _door;
     private readonly Channel<Command> _commands = Channel.CreateUnbounded<Command>(
         new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = false });
@@ -50,7 +50,7 @@ public sealed class Engine : IAsyncDisposable
             throw new ArgumentException(string.Join(' ', problems), nameof(options));
         _tokenizer = tokenizer;
         _time = time ?? TimeProvider.System;
-        _vocabulary = backend.Shape.VocabularySize;
+        _shape = backend.Shape;
         _loop = new EngineLoop(backend, options);
         _door = new Door(options.MaxWaitingRequests, options.MaxWaitingTokens);
         Publish();
@@ -75,8 +75,11 @@ public sealed class Engine : IAsyncDisposable
     /// <exception cref="ArgumentException">The request does not fit the model.</exception>
     public ChannelReader<GenerationEvent> Submit(GenerationRequest request, CancellationToken cancellation)
     {
-        RequestRules.Check(request, _vocabulary, ContextTokens);
-        Generation generation = new(request, ContextTokens, _tokenizer.CreateDecoder(), _time);
+        RequestRules.Check(request, _shape, ContextTokens);
+        Generation generation = new(request, ContextTokens, _tokenizer.CreateDecoder(), _time)
+        {
+            HiddenSum = request.PoolsPrompt ? new double[_shape.HiddenWidth] : null,
+        };
         // Registered first, so that the loop can always unregister; an abort that overtakes its request is no harm.
         generation.Cancellation = cancellation.UnsafeRegister(_ => Send(CommandKind.Abort, generation), null);
         try

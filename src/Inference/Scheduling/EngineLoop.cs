@@ -115,7 +115,8 @@ internal sealed class EngineLoop
         bool isHopeless = chunks.Length == 1 || fault is BackendUnavailableException;
         foreach (ScheduledChunk chunk in chunks)
         {
-            if (isHopeless) Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
+            // A sum of hidden states may have taken something of the pass that failed.
+            if (isHopeless || chunk.Sequence.HiddenSum is not null) Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
             else ComputeAlone(chunk);
         }
     }
@@ -174,8 +175,9 @@ internal sealed class EngineLoop
             if (position < generation.PromptTokens - 1) Score(generation, row, position);
             else Generate(generation, row);
         }
-        if (generation.Request.MaxTokens == 0 && generation.Computed == generation.Target)
-            Finish(generation, FinishReason.Length);
+        if (generation.Request.MaxTokens > 0 || generation.Computed < generation.Target) return;
+        if (generation.HiddenSum is not null) generation.SendMean();
+        Finish(generation, FinishReason.Length);
     }
 
     private void Score(Generation generation, ReadOnlySpan<float> row, int position)

@@ -55,6 +55,10 @@ internal sealed class Generation : Sequence
     /// <summary>Sends the scores of the whole prompt.</summary>
     public void SendScores() => _events.Writer.TryWrite(new PromptScored(_scores));
 
+    /// <summary>Sends the mean of the prompt's hidden states, all of which are computed.</summary>
+    public void SendMean() =>
+        _events.Writer.TryWrite(new PromptPooled(Array.ConvertAll(HiddenSum!, sum => (float)(sum / PromptTokens))));
+
     /// <summary>Takes a generated token, tells the listener, and says whether the text ends with it.</summary>
     /// <param name="token">The token.</param>
     /// <param name="endsText">Whether it is an end-of-text or stop token, which has no text.</param>

@@ -8,10 +8,10 @@ internal static class RequestRules
 {
     /// <summary>Throws what is wrong with a request.</summary>
     /// <exception cref="ArgumentException">It does not fit the model.</exception>
-    public static void Check(GenerationRequest request, int vocabulary, int context)
+    public static void Check(GenerationRequest request, in ModelShape shape, int context)
     {
         ArgumentNullException.ThrowIfNull(request);
-        int prompt = request.PromptTokens.Length;
+        (int prompt, int vocabulary) = (request.PromptTokens.Length, shape.VocabularySize);
         int longest = request.MaxTokens > 0 ? context - 1 : context;
         Require(prompt >= 1 && prompt <= longest, $"PromptTokens must be 1 to {longest} tokens, but are {prompt}.");
         Require(request.MaxTokens >= 0, $"MaxTokens must be at least 0, but is {request.MaxTokens}.");
@@ -20,6 +20,8 @@ internal static class RequestRules
         Require(IsCount(request.Logprobs), $"Logprobs must be 0 to {LogSoftmax.MostAlternatives}, but is {request.Logprobs}.");
         Require(IsCount(request.PromptLogprobs),
             $"PromptLogprobs must be 0 to {LogSoftmax.MostAlternatives}, but is {request.PromptLogprobs}.");
+        Require(!request.PoolsPrompt || (shape.HiddenWidth > 0 && request is { MaxTokens: 0, PromptLogprobs: null }),
+            "PoolsPrompt needs a backend with hidden states, MaxTokens 0 and no PromptLogprobs.");
         Require(request.CacheScope >= 0, $"CacheScope must be at least 0, but is {request.CacheScope}.");
         Require(request.Stop.All(stop => !string.IsNullOrEmpty(stop)), "Stop must not hold an empty text.");
         CheckIds(request.PromptTokens, nameof(request.PromptTokens), vocabulary);

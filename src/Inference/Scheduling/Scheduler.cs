@@ -4,7 +4,7 @@ namespace Serving.Inference.Scheduling;
 
 /// <summary>
 /// Decides what the next step computes: one token for every sequence that is generating, then prompts in chunks, then
-/// sequences from the queue, oldest first throughout, as far as tokens, logit rows and blocks suffice.
+/// sequences from the queue, oldest (or whose turn it is) first, as far as tokens, logit rows and blocks suffice.
 /// </summary>
 /// <remarks>
 /// Bookkeeping only; owned by one thread. When blocks run out the youngest running sequence gives its own back, returns to
@@ -17,6 +17,7 @@ internal sealed class Scheduler
     private readonly KvBlockPool _pool;
     private readonly int _blockTokens;
     private readonly LinkedList<Sequence> _waiting = [];
+    private readonly FairOrder _order = new();
     private readonly LinkedList<Sequence> _running = [];
     private readonly List<ScheduledChunk> _scheduled = [];
     private int _tokensLeft;
@@ -57,11 +58,15 @@ internal sealed class Scheduler
     /// <summary>What <see cref="Fill"/> chose, in the batch's order.</summary>
     public ReadOnlySpan<ScheduledChunk> Scheduled => CollectionsMarshal.AsSpan(_scheduled);
 
-    /// <summary>Puts a new sequence at the end of the queue.</summary>
+    /// <summary>Puts a new sequence in the queue: behind all of its own caller's, and so that callers take turns.</summary>
     /// <param name="sequence">Its <see cref="Sequence.Target"/> is at least 1 and all its tokens will fit the pool.</param>
     public void Enqueue(Sequence sequence)
     {
-        _waiting.AddLast(sequence.Node);
+        sequence.Turn = _order.Enter(sequence.Request.CacheScope, sequence.PromptTokens + (long)sequence.Request.MaxTokens);
+        LinkedListNode<Sequence>? before = _waiting.Last;
+        while (before is not null && before.Value.Turn > sequence.Turn) before = before.Previous;
+        if (before is null) _waiting.AddFirst(sequence.Node);
+        else _waiting.AddAfter(before, sequence.Node);
         Wait(sequence);
     }
 
@@ -147,7 +152,7 @@ internal sealed class Scheduler
     private bool TryAdmit(Sequence sequence)
     {
         ulong link = KvBlockPool.Root(sequence.Request.CacheScope);
-        int cached = _pool.Match(sequence.Tokens[..sequence.FirstRow], sequence.Blocks, ref link);
+        int cached = _pool.Match(sequence.Tokens[..sequence.ReusableTokens], sequence.Blocks, ref link);
         int missing = BlocksFor(sequence.Target) - sequence.Blocks.Count;
         if (missing + _running.Count > _pool.Available || !_pool.TryExtend(sequence.Blocks, missing))
         {
@@ -155,6 +160,7 @@ internal sealed class Scheduler
             return false;
         }
         LeaveQueue(sequence);
+        _order.Admit(sequence.Turn);
         _running.AddLast(sequence.Node);
         sequence.State = SequenceState.Running;
         sequence.Computed = cached;
@@ -188,7 +194,7 @@ internal sealed class Scheduler
         length = end - sequence.Computed;
         if (length == 0) return;
         int rows = Math.Max(end - firstRow, 0);
-        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows);
+        batch.Add(sequence.Tokens.Slice(sequence.Computed, length), sequence.Computed, sequence.Blocks, rows, sequence.HiddenSum);
         _scheduled.Add(new ScheduledChunk(sequence, length, rows));
         _tokensLeft -= length;
         _rowsLeft -= rows;

@@ -34,13 +34,19 @@ internal class Sequence
     /// <summary>Whether the prompt's own log-probabilities are wanted.</summary>
     public bool Scores => Request.PromptLogprobs is not null;
 
+    /// <summary>Where the sum of the prompt's final hidden states goes; null unless they are wanted.</summary>
+    public double[]? HiddenSum { get; init; }
+
     /// <summary>How many tokens must be computed before the next one can be picked; for a prompt that is only scored, all
-    /// but its last.</summary>
-    public int Target => Request.MaxTokens > 0 ? _tokens.Count : Scores ? PromptTokens - 1 : 0;
+    /// but its last; for one that is pooled, all.</summary>
+    public int Target => Request.MaxTokens > 0 || HiddenSum is not null ? _tokens.Count : Scores ? PromptTokens - 1 : 0;
 
     /// <summary>The first position whose logits are still wanted: the first unscored one, or else the last before
-    /// <see cref="Target"/>.</summary>
-    public int FirstRow => Scores && Scored < PromptTokens - 1 ? Scored : Target - 1;
+    /// <see cref="Target"/>; none of a prompt that is pooled.</summary>
+    public int FirstRow => HiddenSum is not null ? Target : Scores && Scored < PromptTokens - 1 ? Scored : Target - 1;
+
+    /// <summary>Leading tokens that need not be computed if they are cached.</summary>
+    public int ReusableTokens => HiddenSum is not null ? 0 : FirstRow;
 
     /// <summary>Leading tokens whose K/V stands in <see cref="Blocks"/>.</summary>
     public int Computed { get; set; }
@@ -63,6 +69,9 @@ internal class Sequence
 
     /// <summary>Where it is in its life.</summary>
     public SequenceState State { get; set; }
+
+    /// <summary>Its turn among those that wait: see <see cref="FairOrder"/>.</summary>
+    public long Turn { get; set; }
 
     /// <summary>Its place in a queue; a node can be in one list only.</summary>
     public LinkedListNode<Sequence> Node { get; }

@@ -59,7 +59,7 @@ internal static class EmbedCommand
         Tokenizer tokenizer = Tokenizer.Load(tokenizerPath);
         GlyphFont font = parsed.GetValue(Font) is { } path ? GlyphFont.Load(path) : GlyphFont.Unifont;
         long start = Stopwatch.GetTimestamp();
-        GlyphTable table = GlyphTable.Build(font, recipe, TextsOf(tokenizer));
+        GlyphTable table = GlyphTable.Build(font, recipe, tokenizer.Spellings());
         string folder = parsed.GetValue(Out)!;
         SubstrateWriter.Write(table, tokenizerPath, folder);
         Console.Error.WriteLine($"{folder}: {table.Table.Rows:N0} tokens of {font.Name} as {recipe.Components} components, {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");
@@ -70,8 +70,4 @@ internal static class EmbedCommand
     private static GlyphRecipe RecipeNamed(string name) =>
         GlyphRecipe.Presets.FirstOrDefault(preset => preset.Name == name) ?? throw new CommandLineException(
             ExitCode.Usage, $"There is no recipe '{name}'.", "--recipe", $"Name one of {string.Join(", ", GlyphRecipe.Presets.Select(preset => preset.Name))}.");
-
-    /// <summary>The tokens by id; an id without a token is drawn as nothing.</summary>
-    private static string[] TextsOf(Tokenizer tokenizer) =>
-        [.. Enumerable.Range(0, tokenizer.VocabularySize).Select(id => tokenizer.Spelling(id) ?? "")];
 }

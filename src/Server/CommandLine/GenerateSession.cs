@@ -24,7 +24,8 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
         await using ServedModel model = Load(catalog, id);
         TimeSpan loading = Stopwatch.GetElapsedTime(start);
         CompletionPlan plan = PlanFor(model, request, maxTokens);
-        await using CompletionRun run = await CompletionRun.StartAsync(plan, cancellationToken);
+        await using GenerationRun<CompletionChoice> run = await GenerationRun<CompletionChoice>.StartAsync(
+            plan, choice => new ChoiceProgress(choice, model.Tokenizer).Step, cancellationToken);
         TimeSpan? first = null;
         start = Stopwatch.GetTimestamp();
         await foreach (CompletionChoice piece in run.Pieces.ReadAllAsync(CancellationToken.None))
@@ -49,7 +50,7 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
     {
         try
         {
-            return new CompletionValidator(model, maxChoices: 1, maxTokens).Validate(request, "generate", strict: true);
+            return new CompletionValidator(model, maxChoices: 1, maxTokens).Validate(request, new Caller("generate", IsStrict: true));
         }
         catch (ApiException invalid)
         {
@@ -57,7 +58,7 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
         }
     }
 
-    private static string Summary(CompletionRun run, TimeSpan loading, TimeSpan first, TimeSpan total)
+    private static string Summary(GenerationRun<CompletionChoice> run, TimeSpan loading, TimeSpan first, TimeSpan total)
     {
         CompletionUsage usage = run.Usage;
         double rate = (usage.CompletionTokens - 1) / Math.Max(0.001, (total - first).TotalSeconds);

@@ -16,13 +16,21 @@ internal static class InspectCommand
         WriteIndented = true,
     };
 
-    private static readonly Argument<string> Folder = new("dir")
+    private static readonly Argument<string[]> Folders = new("dir")
     {
-        Description = "The model's folder: config.json, tokenizer.json and the weights.",
+        Description = "A model's folder: config.json, tokenizer.json and the weights. Of several, or of a folder of models: what they share.",
         HelpName = "DIR",
+        Arity = ArgumentArity.OneOrMore,
     };
 
     private static readonly Option<bool> Json = new("--json") { Description = "Write JSON with every name." };
+
+    private static readonly Option<string?> Calibrate = new("--calibrate")
+    {
+        Description = "Find out what the files do not say, such as the pairing of rotary positions, by scoring a text of the kind that the "
+            + "model was trained on; what is clear is written into serving.json.",
+        HelpName = "TEXT",
+    };
 
     public static Command Create()
     {
@@ -31,27 +39,43 @@ internal static class InspectCommand
 
             Example:
               inspect models/glyph-en
+              inspect models
+              inspect downloads/best_bvv_ru --calibrate russian.txt
             """)
         {
-            Folder, Json, CommonOptions.Verbose,
+            Folders, Json, Calibrate, CommonOptions.Verbose,
         };
-        command.SetAction(parsed => Run(parsed.GetValue(Folder)!, parsed.GetValue(Json), Console.Out));
+        command.SetAction(parsed => Run(parsed.GetValue(Folders)!, parsed.GetValue(Json), parsed.GetValue(Calibrate)));
         return command;
+    }
+
+    private static int Run(string[] folders, bool asJson, string? text)
+    {
+        IReadOnlyList<string> models = ModelFolders.Find(folders);
+        if (text is not null)
+        {
+            return models.Count == 1 ? CalibrationRun.Run(models[0], text) : throw new CommandLineException(
+                ExitCode.Usage, "One model is calibrated at a time.", "--calibrate", "Name the folder of one model.");
+        }
+        if (models.Count == 1)
+            return Run(models[0], asJson, Console.Out);
+        using var progress = new ProgressBar("compare");
+        SharingReport report = SharingReport.Of(models, progress);
+        progress.Dispose();
+        if (asJson)
+            Console.WriteLine(JsonSerializer.Serialize(report, Format));
+        else
+            SharingText.Write(Console.Out, report);
+        return ExitCode.Ok;
     }
 
     private static int Run(string folder, bool asJson, TextWriter output)
     {
-        if (!File.Exists(Path.Combine(folder, "config.json")))
-        {
-            throw new CommandLineException(ExitCode.NotFound, "There is no such folder, or no model in it.", folder,
-                "Name the folder of one model: the one with its config.json.");
-        }
         string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         CheckpointContents tensors = ContentsOf(path);
         try
         {
-            using LoadedModel model = LoadedModel.Load(
-                ModelsRoot.Scan(Path.GetDirectoryName(path) ?? path), new ModelFolder(Path.GetFileName(path), path));
+            using LoadedModel model = ModelFolders.Load(path);
             Write(output, Inspection.Of(tensors, model), asJson);
             return ExitCode.Ok;
         }

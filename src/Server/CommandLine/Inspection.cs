@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Serving.Glyphs.Embeddings;
 using Serving.Glyphs.Tokens;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
@@ -28,11 +29,13 @@ internal sealed record Inspection
     /// <summary>Sizes and kinds.</summary>
     internal sealed record ArchitectureFacts(
         int Layers, int Width, int Heads, int HeadSize, int MlpWidth, int VocabularySize, int ContextTokens, NormKind Norm,
-        bool HasFinalNorm, RopePairing RopePairing,
+        float NormEpsilon, bool HasFinalNorm, Activation Activation, RopePairing RopePairing, int Experts,
         [property: JsonPropertyName("dtype")] string DType, long Parameters);
 
     /// <summary>The input vectors. <paramref name="File"/> is null when they are computed from the token id.</summary>
-    internal sealed record TableFacts(TableSource Source, int Rows, int Dimensions, string Fingerprint, string? File, string? Recipe);
+    internal sealed record TableFacts(
+        TableSource Source, TableKind Kind, bool IsFrozen, bool IsTokenId, int Rows, int Dimensions, string Fingerprint, string? File,
+        string? Recipe);
 
     /// <summary>The tokenizer.</summary>
     internal sealed record TokenizerFacts(string Kind, int VocabularySize, string Fingerprint, string File, string? EndToken, int? EndTokenId);
@@ -50,10 +53,10 @@ internal sealed record Inspection
             Path = model.Path,
             Architecture = ArchitectureOf(model),
             Tensors = tensors,
-            Table = TableOf(tensors, model),
+            Table = TableOf(tensors, model, tokenizer),
             Tokenizer = words,
             Memory = MemoryOf(model),
-            Notes = [.. model.Weights.Notes, .. Oddities(model, words)],
+            Notes = [.. model.Experts.SelectMany(expert => expert.Notes).Distinct(), .. Oddities(model, words)],
         };
     }
 
@@ -61,18 +64,23 @@ internal sealed record Inspection
     {
         TransformerWeights weights = model.Weights;
         return new(weights.Blocks.Count, weights.Width, weights.Heads, weights.HeadSize, weights.HiddenWidth, weights.VocabularySize,
-            weights.ContextTokens, weights.Norm, weights.FinalNorm is not null, weights.RopePairing, model.DType, model.Parameters);
+            weights.ContextTokens, weights.Norm, weights.NormEpsilon, weights.FinalNorm is not null, weights.Activation,
+            weights.RopePairing, model.Experts.Count, model.DType, model.Parameters);
     }
 
-    private static TableFacts TableOf(CheckpointContents tensors, LoadedModel model)
+    private static TableFacts TableOf(CheckpointContents tensors, LoadedModel model, Tokenizer tokenizer)
     {
+        TableOrigin origin = model.Weights.TableSource == TableSource.TokenBits
+            ? TableOrigin.None
+            : TableRecognition.Of(model.Table, tokenizer.Spellings());
         string? file = model.Weights.TableSource switch
         {
             TableSource.Substrate => System.IO.Path.GetRelativePath(model.Path, model.Substrate!.Path),
             TableSource.Checkpoint => tensors.TableFile is { } path ? System.IO.Path.GetFileName(path) : null,
             _ => null,
         };
-        return new(model.Weights.TableSource, model.Table.Rows, model.Table.Dimensions, model.Table.Fingerprint, file, model.Substrate?.Recipe);
+        return new(model.Weights.TableSource, origin.Kind, origin.IsFrozen, origin.IsTokenId, model.Table.Rows, model.Table.Dimensions,
+            model.Table.Fingerprint, file, origin.Recipe ?? model.Substrate?.Recipe);
     }
 
     private static TokenizerFacts TokenizerOf(LoadedModel model, Tokenizer tokenizer)
@@ -85,7 +93,7 @@ internal sealed record Inspection
 
     private static MemoryFacts MemoryOf(LoadedModel model)
     {
-        CpuMemory memory = CpuMemory.Of(model.Weights);
+        CpuMemory memory = CpuMemory.Of(model);
         long sequence = memory.BlockBytes * memory.BlocksPerSequence;
         return new(model.Bytes, memory.WeightBytes, memory.BlockBytes, CpuMemory.BlockTokens, sequence, DefaultSequences * sequence);
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
 
 namespace Serving.Server.CommandLine;
@@ -29,9 +30,11 @@ internal static class InspectionText
     private static void Write(TextWriter output, Inspection.ArchitectureFacts facts)
     {
         Line(output, "parameters", $"{facts.Parameters:N0}, {facts.DType}");
-        Line(output, "blocks", $"{facts.Layers}, width {facts.Width}, {facts.Heads} heads of {facts.HeadSize}, MLP {facts.MlpWidth}");
+        if (facts.Experts > 1)
+            Line(output, "experts", $"{facts.Experts} complete models in one checkpoint; it answers with the mean of their logits");
+        Line(output, "blocks", $"{facts.Layers}, width {facts.Width}, {facts.Heads} heads of {facts.HeadSize}, MLP {facts.MlpWidth}, {Word(facts.Activation)}");
         Line(output, "tokens", $"{facts.VocabularySize:N0}, context {facts.ContextTokens:N0}");
-        Line(output, "norm", $"{Word(facts.Norm)}, {(facts.HasFinalNorm ? "and a final one" : "no final one")}");
+        Line(output, "norm", $"{Word(facts.Norm)}, epsilon {facts.NormEpsilon:R}, {(facts.HasFinalNorm ? "and a final one" : "no final one")}");
         Line(output, "positions", $"rotary, {Word(facts.RopePairing)} pairing");
     }
 
@@ -40,10 +43,10 @@ internal static class InspectionText
         string source = facts.Source switch
         {
             TableSource.Checkpoint => $"the checkpoint's own, {facts.File}",
-            TableSource.Substrate => $"substrate {facts.File}{(facts.Recipe is null ? "" : $", recipe {facts.Recipe}")}",
-            _ => "the binary digits of the token id",
+            TableSource.Substrate => $"substrate {facts.File}",
+            _ => "no table",
         };
-        Line(output, "table", $"{facts.Rows:N0} x {facts.Dimensions}, {source}");
+        Line(output, "table", $"{facts.Rows:N0} x {facts.Dimensions}, {Kind(facts)}; {source}");
         Line(output, "", facts.Fingerprint);
     }
 
@@ -89,12 +92,21 @@ internal static class InspectionText
     }
 
     // Names come from files: whatever would move the cursor is shown as a question mark.
-    private static void Line(TextWriter output, string label, string text) =>
+    internal static void Line(TextWriter output, string label, string text) =>
         output.WriteLine($"{label.PadRight(LabelWidth)}{string.Concat(text.Select(c => char.IsControl(c) ? '?' : c))}".TrimEnd());
+
+    private static string Kind(Inspection.TableFacts facts) => (facts.Kind, facts.IsFrozen) switch
+    {
+        (TableKind.Glyph, _) => $"glyph pictures, recipe {facts.Recipe}",
+        (TableKind.Binary, _) => facts.IsTokenId ? "binary, the digits of the token id" : "binary codes",
+        (TableKind.None, _) => "the digits of the token id",
+        (_, true) => "vectors of length 1, frozen",
+        _ => "trained vectors, not frozen",
+    };
 
     private static string Word(Enum value) => value.ToString().ToLowerInvariant();
 
-    private static string Size(long bytes)
+    internal static string Size(long bytes)
     {
         double size = bytes;
         int unit = 0;

@@ -35,6 +35,8 @@ internal static class ServingCommandLine
         EmbedCommand.Create(),
         InspectCommand.Create(),
         BenchCommand.Create(),
+        ConvertCommand.Create(),
+        KeyCommand.Create(),
     };
 
     private static string[] WithVerb(string[] arguments, RootCommand root)

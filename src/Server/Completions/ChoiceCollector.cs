@@ -3,7 +3,7 @@ using System.Text;
 namespace Serving.Server.Completions;
 
 /// <summary>Joins the pieces of a choice. Not thread-safe.</summary>
-internal sealed class ChoiceCollector(int index)
+internal sealed class ChoiceCollector
 {
     private readonly StringBuilder _text = new();
     private readonly List<string> _tokens = [];
@@ -24,7 +24,9 @@ internal sealed class ChoiceCollector(int index)
         _offsets.AddRange(logprobs.TextOffset);
     }
 
+    /// <summary>The choice so far.</summary>
+    /// <param name="index">Its place in the answer.</param>
     /// <param name="withLogprobs">Whether they were asked for.</param>
-    public CompletionChoice ToChoice(bool withLogprobs) => new(
+    public CompletionChoice ToChoice(int index, bool withLogprobs) => new(
         index, _text.ToString(), withLogprobs ? new(_tokens, _tokenLogprobs, _topLogprobs, _offsets) : null, _finishReason);
 }

@@ -19,10 +19,7 @@ internal sealed class ChoiceProgress(CompletionPlan.Choice choice, Tokenizer tok
     {
         PromptScored prompt => Piece("", _logprobs?.Prompt(prompt.Tokens, _echo), null),
         TokenGenerated token => Piece(token.Text, _logprobs?.Token(token), null),
-        GenerationFinished { Reason: FinishReason.Stop } end => Piece(end.Text, null, "stop"),
-        GenerationFinished { Reason: FinishReason.Length } end => Piece(end.Text, null, "length"),
-        GenerationFinished { Reason: FinishReason.Cancelled } => throw new OperationCanceledException("The generation was cancelled."),
-        GenerationFinished end => throw new GenerationFailedException(end.Error),
+        GenerationFinished end => Piece(end.Text, null, end.ReasonName()),
         _ => throw new NotSupportedException($"The event {step.GetType().Name} is not known."),
     };
 

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Serving.Server.Completions;
 
-/// <summary>The prompts of a request, in any of the four forms that the field takes.</summary>
+/// <summary>The prompts of a request, in any of the four forms that hold something; the fifth is null, a new text.</summary>
 [JsonConverter(typeof(CompletionPromptConverter))]
 internal sealed record CompletionPrompt(IReadOnlyList<CompletionPrompt.Item> Items, bool IsList)
 {
@@ -10,5 +10,5 @@ internal sealed record CompletionPrompt(IReadOnlyList<CompletionPrompt.Item> Ite
     public readonly record struct Item(string? Text, int[]? TokenIds);
 
     /// <summary>The path of a prompt's field, for messages.</summary>
-    public string PathOf(int item) => IsList ? $"prompt[{item}]" : "prompt";
+    public string PathOf(int item, string field = "prompt") => IsList ? $"{field}[{item}]" : field;
 }

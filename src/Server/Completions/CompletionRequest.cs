@@ -1,48 +1,20 @@
 using System.ComponentModel;
-using System.Text.Json;
-using System.Text.Json.Serialization;
-using Serving.Server.Ensembles;
 
 namespace Serving.Server.Completions;
 
-/// <summary>The body of <c>POST /v1/completions</c>, as it came: nothing in it is checked beyond its JSON types.</summary>
-/// <remarks>Settable because the serializer would otherwise bind through a constructor and lose a wrong type's name.</remarks>
-internal sealed record CompletionRequest
+/// <summary>The body of <c>POST /v1/completions</c>.</summary>
+internal sealed record CompletionRequest : GenerationFields
 {
-    [Description("The id of a model or ensemble from GET /v1/models, or a sum of models such as glyph-en+glyph-ru.")]
-    public string? Model { get; set; }
-
-    [Description("A text, several texts, one list of token ids, or several lists. Several prompts are answered prompt after prompt.")]
+    [Description("A text, several texts, one list of token ids, or several lists. Several prompts are answered prompt after prompt. "
+        + "Null, or left out, begins a new text.")]
     public CompletionPrompt? Prompt { get; set; }
 
     [Description("The most tokens to generate. Default 16, or what the context leaves. 0 answers the prompt alone (with echo).")]
     public int? MaxTokens { get; set; }
 
-    [Description("No end-of-text token, stop token or stop text ends the answer before this many tokens. Default 0.")]
-    public int? MinTokens { get; set; }
-
-    [Description("0 to 2. 0 always picks the most likely token. Default 1.")]
-    public double? Temperature { get; set; }
-
-    [Description("Above 0, up to 1: keep the smallest set of tokens whose probability reaches this. Default 1.")]
-    public double? TopP { get; set; }
-
-    [Description("Keep this many of the most likely tokens; 0 or -1 keeps all. Default 0.")]
-    public int? TopK { get; set; }
-
-    [Description("0 to 1: drop tokens less likely than this share of the most likely one. Default 0.")]
-    public double? MinP { get; set; }
-
-    [Description("Answers to each prompt. Default 1.")]
-    public int? N { get; set; }
-
-    [Description("Not supported beyond n.")]
+    [Description("Generate this many answers to each prompt and return the n whose tokens have the highest mean log-probability. "
+        + "At least n; not with stream. Default n.")]
     public int? BestOf { get; set; }
-
-    [Description("Send server-sent events, one or more a token, then [DONE]. Default false.")]
-    public bool? Stream { get; set; }
-
-    public StreamOptions? StreamOptions { get; set; }
 
     [Description("0 to 20: report the log-probability of each token and of this many alternatives.")]
     public int? Logprobs { get; set; }
@@ -50,46 +22,9 @@ internal sealed record CompletionRequest
     [Description("Begin the answer with the prompt; with logprobs, the prompt's tokens are scored too. Default false.")]
     public bool? Echo { get; set; }
 
-    [Description("A text or up to 16 texts that end the answer; none is ever part of it.")]
-    public StopTexts? Stop { get; set; }
-
-    [Description("Token ids that end the answer like the end-of-text token.")]
-    public int[]? StopTokenIds { get; set; }
-
-    [Description("Treat the end-of-text token like any other. Default false.")]
-    public bool? IgnoreEos { get; set; }
-
-    [Description("-2 to 2: subtracted from the logits of tokens that were generated before. Default 0.")]
-    public double? PresencePenalty { get; set; }
-
-    [Description("-2 to 2: subtracted from a token's logit once per time it was generated. Default 0.")]
-    public double? FrequencyPenalty { get; set; }
-
-    [Description("Above 0, up to 2: weakens tokens of the prompt and the answer. Default 1.")]
-    public double? RepetitionPenalty { get; set; }
-
-    [Description("Token ids and what is added to their logits, -100 to 100. Up to 300.")]
-    public Dictionary<string, double>? LogitBias { get; set; }
-
-    [Description("The same seed gives the same answer. Random when left out.")]
-    public long? Seed { get; set; }
-
-    [Description("A name for the caller's own user; not used.")]
-    public string? User { get; set; }
-
-    [Description("How a literal <s> in a text prompt is read: \"text\" as characters, \"parse\" as the control token. Default text.")]
-    public string? SpecialTokens { get; set; }
-
     [Description("Not supported.")]
     public string? Suffix { get; set; }
 
-    [Description("Models to be averaged, instead of a model.")]
-    public EnsembleDefinition? Ensemble { get; set; }
-
     [Description("Not supported.")]
     public bool? ExpertLogprobs { get; set; }
-
-    /// <summary>Fields that this server does not know: ignored, or refused with <c>X-Strict: 1</c>.</summary>
-    [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; set; }
 }

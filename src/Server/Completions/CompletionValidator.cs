@@ -1,245 +1,139 @@
-using System.Globalization;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
-using Serving.Inference.Sampling;
 using Serving.Server.Errors;
 using Serving.Server.Models;
 
 namespace Serving.Server.Completions;
 
-/// <summary>Turns a request's body into a plan, or tells every problem at once. Made for one request.</summary>
-/// <param name="model">The model that the request names.</param>
-/// <param name="maxChoices">The most answers that one request may ask for, prompts times n.</param>
-/// <param name="defaultMaxTokens">Tokens to generate where the request does not say; less where the context ends.</param>
-internal sealed class CompletionValidator(
-    ServedModel model, int maxChoices, int defaultMaxTokens = CompletionLimits.DefaultMaxTokens)
+/// <summary>Turns a completion's body into a plan, or tells every problem at once. Made for one request.</summary>
+internal sealed class CompletionValidator
 {
+    private readonly ServedModel _model;
+    private readonly int _maxChoices;
+    private readonly int _defaultMaxTokens;
     private readonly ProblemList _problems = new();
+    private readonly GenerationValidator _generation;
 
-    private int ContextTokens => model.ContextTokens;
-
-    private int VocabularySize => model.VocabularySize;
+    /// <param name="model">The model that the request names.</param>
+    /// <param name="maxChoices">The most answers that one request may ask for, prompts times n or best_of.</param>
+    /// <param name="defaultMaxTokens">Tokens to generate where the request does not say; less where the context ends.</param>
+    public CompletionValidator(ServedModel model, int maxChoices, int defaultMaxTokens = CompletionLimits.DefaultMaxTokens)
+    {
+        (_model, _maxChoices, _defaultMaxTokens) = (model, maxChoices, defaultMaxTokens);
+        _generation = new GenerationValidator(model, _problems);
+    }
 
     /// <param name="request">The body.</param>
-    /// <param name="requestId">Names the request to the engine.</param>
-    /// <param name="strict">Whether a field that is not known is refused.</param>
+    /// <param name="caller">Who asks, and how strictly.</param>
     /// <exception cref="ApiException">With every problem's message.</exception>
-    public CompletionPlan Validate(CompletionRequest request, string requestId, bool strict)
+    public CompletionPlan Validate(CompletionRequest request, Caller caller)
     {
         CheckUnsupported(request);
-        CheckStream(request);
-        if (strict)
-            CheckUnknown(request);
-        int answers = _problems.Integer("n", request.N, 1, maxChoices, absent: 1);
-        GenerationRequest template = Template(request, requestId);
+        _generation.CheckStream(request);
+        if (caller.IsStrict)
+            _generation.CheckUnknown(request);
+        int answers = _problems.Integer("n", request.N, 1, _maxChoices, absent: 1);
+        int candidates = Candidates(request, answers);
+        GenerationRequest template = Template(request, caller, needsScores: candidates > answers);
         int? maxTokens = request.MaxTokens is null ? null : template.MaxTokens;
-        IReadOnlyList<int[]> prompts = Prompts(request, answers, maxTokens);
+        IReadOnlyList<int[]> prompts = Prompts(request, candidates, maxTokens);
         _problems.ThrowIfAny();
-        return new CompletionPlan(model, Choices(request, template, prompts, answers), prompts.Sum(prompt => prompt.Length),
-            request.Stream ?? false, request.StreamOptions?.IncludeUsage ?? false);
+        return new CompletionPlan(_model, Choices(request, template, prompts, candidates))
+        {
+            PromptTokens = prompts.Sum(prompt => prompt.Length),
+            Answers = answers,
+            Candidates = candidates,
+            HasLogprobs = request.Logprobs is not null,
+            Stream = request.Stream ?? false,
+            IncludeUsage = request.StreamOptions?.IncludeUsage ?? false,
+        };
+    }
+
+    private int Candidates(CompletionRequest request, int answers)
+    {
+        int candidates = _problems.Integer("best_of", request.BestOf, Math.Max(answers, 1), _maxChoices, absent: answers);
+        if (request.Stream is true && candidates > answers)
+        {
+            _problems.Add("best_of", $"'best_of' above 'n' cannot be streamed, because the best answer is known only at the end; "
+                + $"best_of = {candidates} and n = {answers} were given. Leave out one of 'best_of' and 'stream'.");
+        }
+        return candidates;
+    }
+
+    private GenerationRequest Template(CompletionRequest request, Caller caller, bool needsScores)
+    {
+        int maxTokens = _generation.MaxTokens("max_tokens", request.MaxTokens, _defaultMaxTokens);
+        int? logprobs = _generation.Logprobs("logprobs", request.Logprobs);
+        return _generation.Template(request, caller, maxTokens, logprobs ?? (needsScores ? 0 : null)) with
+        {
+            PromptLogprobs = request.Echo is true ? logprobs : null,
+        };
     }
 
     private List<CompletionPlan.Choice> Choices(
-        CompletionRequest request, GenerationRequest template, IReadOnlyList<int[]> prompts, int answers)
+        CompletionRequest request, GenerationRequest template, IReadOnlyList<int[]> prompts, int candidates)
     {
-        var choices = new List<CompletionPlan.Choice>(prompts.Count * answers);
+        var choices = new List<CompletionPlan.Choice>(prompts.Count * candidates);
         for (int prompt = 0; prompt < prompts.Count; prompt++)
         {
-            int room = ContextTokens - prompts[prompt].Length;
-            string? echo = request.Echo is true ? EchoOf(request.Prompt!.Items[prompt]) : null;
-            for (int answer = 0; answer < answers; answer++)
-            {
-                choices.Add(new CompletionPlan.Choice(choices.Count, template with
-                {
-                    Id = choices.Count == 0 ? template.Id : $"{template.Id}/{choices.Count}",
-                    PromptTokens = prompts[prompt],
-                    MaxTokens = Math.Min(template.MaxTokens, room),
-                    MinTokens = Math.Min(template.MinTokens, room),
-                    Sampling = template.Sampling with { Seed = unchecked(template.Sampling.Seed + (ulong)answer) },
-                }, echo));
-            }
+            string? echo = request.Echo is true ? EchoOf(request.Prompt?.Items[prompt]) : null;
+            int room = _model.ContextTokens - prompts[prompt].Length;
+            choices.AddRange(CompletionPlan.ChoicesOf(template, prompts[prompt], room, choices.Count, candidates, echo));
         }
         return choices;
     }
 
-    private string EchoOf(CompletionPrompt.Item item) =>
-        item.Text ?? model.Tokenizer.Decode(item.TokenIds, skipSpecialTokens: false);
+    // The token that begins a new text is not text.
+    private string EchoOf(CompletionPrompt.Item? item) =>
+        item is { } given ? given.Text ?? _model.Tokenizer.Decode(given.TokenIds, skipSpecialTokens: false) : "";
 
-    // Everything that the prompts have in common.
-    private GenerationRequest Template(CompletionRequest request, string requestId)
+    private List<int[]> Prompts(CompletionRequest request, int candidates, int? maxTokens)
     {
-        int maxTokens = _problems.Integer("max_tokens", request.MaxTokens, 0, ContextTokens, defaultMaxTokens);
-        int? logprobs = request.Logprobs is null
-            ? null
-            : _problems.Integer("logprobs", request.Logprobs, 0, Math.Min(CompletionLimits.MaxLogprobs, VocabularySize), absent: 0);
-        return new GenerationRequest
+        SpecialTokens special = _generation.SpecialTokens(request.SpecialTokens);
+        if (request.Prompt is not { } prompt)
+            return [NewText(maxTokens)];
+        if (prompt.Items.Count == 0)
         {
-            Id = requestId,
-            PromptTokens = [],
-            MaxTokens = maxTokens,
-            MinTokens = _problems.Integer("min_tokens", request.MinTokens, 0, Math.Max(maxTokens, 0), absent: 0),
-            Sampling = Sampling(request),
-            Stop = StopTexts(request.Stop),
-            StopTokenIds = StopTokenIds(request.StopTokenIds),
-            IgnoreEndOfText = request.IgnoreEos ?? false,
-            Logprobs = logprobs,
-            PromptLogprobs = request.Echo is true ? logprobs : null,
-            LogitBias = Biases(request.LogitBias),
-        };
-    }
-
-    private SamplingOptions Sampling(CompletionRequest request)
-    {
-        float temperature = _problems.Number(
-            "temperature", request.Temperature, 0, CompletionLimits.MaxTemperature, CompletionLimits.DefaultTemperature);
-        float topP = _problems.Number("top_p", request.TopP, 0, 1, absent: 1, aboveMin: true);
-        int topK = _problems.Integer("top_k", request.TopK, -1, int.MaxValue, absent: 0);
-        float minP = _problems.Number("min_p", request.MinP, 0, 1, absent: 0);
-        ulong seed = unchecked((ulong)(request.Seed ?? Random.Shared.NextInt64()));
-        return new SamplingOptions(temperature, topP, Math.Clamp(topK, 0, VocabularySize), minP, seed)
-        {
-            PresencePenalty = Penalty("presence_penalty", request.PresencePenalty),
-            FrequencyPenalty = Penalty("frequency_penalty", request.FrequencyPenalty),
-            RepetitionPenalty = _problems.Number(
-                "repetition_penalty", request.RepetitionPenalty, 0, CompletionLimits.MaxPenalty, absent: 1, aboveMin: true),
-        };
-    }
-
-    private float Penalty(string param, double? value) =>
-        _problems.Number(param, value, -CompletionLimits.MaxPenalty, CompletionLimits.MaxPenalty, absent: 0);
-
-    private IReadOnlyList<string> StopTexts(StopTexts? stop)
-    {
-        IReadOnlyList<string> texts = stop?.Texts ?? [];
-        if (texts.Count > CompletionLimits.MaxStopTexts)
-            _problems.Add("stop", $"'stop' may hold up to {CompletionLimits.MaxStopTexts} texts; {texts.Count} were given.");
-        for (int i = 0; i < Math.Min(texts.Count, CompletionLimits.MaxStopTexts); i++)
-        {
-            if (texts[i].Length is 0 or > CompletionLimits.MaxStopTextChars)
-            {
-                _problems.Add($"stop[{i}]",
-                    $"A stop text must have 1 to {CompletionLimits.MaxStopTextChars} characters; stop[{i}] has {texts[i].Length}.");
-            }
-        }
-        return texts;
-    }
-
-    private int[] StopTokenIds(int[]? ids)
-    {
-        if (ids?.Length > CompletionLimits.MaxStopTokenIds)
-        {
-            _problems.Add("stop_token_ids",
-                $"'stop_token_ids' may hold up to {CompletionLimits.MaxStopTokenIds} ids; {ids.Length} were given.");
-        }
-        else
-            CheckIds("stop_token_ids", ids ?? []);
-        return ids ?? [];
-    }
-
-    private List<LogitBias> Biases(Dictionary<string, double>? given)
-    {
-        if (given?.Count > CompletionLimits.MaxBiasedTokens)
-        {
-            _problems.Add("logit_bias",
-                $"'logit_bias' may hold up to {CompletionLimits.MaxBiasedTokens} tokens; {given.Count} were given.");
+            _problems.Add("prompt", "'prompt' is an empty list: give a text or a list of token ids.");
             return [];
         }
-        var biases = new Dictionary<int, LogitBias>();
-        foreach ((string key, double value) in given ?? [])
+        if ((long)prompt.Items.Count * candidates > _maxChoices)
         {
-            if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= VocabularySize)
-            {
-                _problems.Add("logit_bias",
-                    $"'logit_bias' must be keyed by token ids from 0 to {VocabularySize - 1}; '{Clip(key)}' was given.");
-            }
-            else if (!biases.TryAdd(id, new(id, Bias(key, value))))
-                _problems.Add("logit_bias", $"'logit_bias' names token {id} twice.");
-        }
-        return [.. biases.Values];
-    }
-
-    private float Bias(string key, double value) =>
-        _problems.Number($"logit_bias.{key}", value, -CompletionLimits.MaxBias, CompletionLimits.MaxBias, absent: 0);
-
-    private List<int[]> Prompts(CompletionRequest request, int answers, int? maxTokens)
-    {
-        if (request.SpecialTokens is not (null or "text" or "parse"))
-        {
-            _problems.Add("special_tokens",
-                $"'special_tokens' must be \"text\" or \"parse\"; \"{Clip(request.SpecialTokens)}\" was given.");
-        }
-        if (request.Prompt is not { Items.Count: > 0 } prompt)
-        {
-            _problems.Add("prompt", "'prompt' is missing or empty: give a text or a list of token ids.");
+            _problems.Add("prompt", $"A request may ask for up to {_maxChoices} answers, prompts times 'n' or 'best_of' (setting "
+                + $"Serving:MaxChoices); {prompt.Items.Count} prompts with {candidates} answers each were given. Send them in several requests.");
             return [];
         }
-        if ((long)prompt.Items.Count * answers > maxChoices)
-        {
-            _problems.Add("prompt", $"A request may ask for up to {maxChoices} answers, prompts times 'n' (setting "
-                + $"Serving:MaxChoices); {prompt.Items.Count} prompts with n = {answers} were given. Send them in several requests.");
-            return [];
-        }
-        SpecialTokens special = request.SpecialTokens == "parse" ? SpecialTokens.Parse : SpecialTokens.Text;
         return [.. prompt.Items.Select((item, i) => PromptIds(item, prompt.PathOf(i), special, maxTokens))];
+    }
+
+    private int[] NewText(int? maxTokens)
+    {
+        if (_model.Marks.BeginId is not { } begin)
+        {
+            _problems.Add("prompt", "'prompt' is missing, and this model has no token that begins a text: give a text or a list of token ids.");
+            return [];
+        }
+        _generation.CheckLength("prompt", 1, maxTokens);
+        return [begin];
     }
 
     private int[] PromptIds(CompletionPrompt.Item item, string path, SpecialTokens special, int? maxTokens)
     {
-        int[] ids = item.TokenIds ?? model.Tokenizer.Encode(item.Text!, special);
+        int[] ids = item.TokenIds ?? _model.Tokenizer.Encode(item.Text!, special);
         if (ids.Length == 0)
-            _problems.Add(path, $"'{path}' is empty: give at least one character or token id.");
+            _problems.Add(path, $"'{path}' is empty: give at least one character or token id, or leave 'prompt' out to begin a new text.");
         else
-            CheckLength(path, ids.Length, maxTokens);
+            _generation.CheckLength(path, ids.Length, maxTokens);
         if (item.TokenIds is not null)
-            CheckIds(path, ids);
+            _generation.CheckIds(path, ids);
         return ids;
-    }
-
-    private void CheckLength(string path, int promptTokens, int? maxTokens)
-    {
-        int needed = maxTokens ?? 1;
-        if (promptTokens <= ContextTokens - needed)
-            return;
-        _problems.Add(path, $"This model's maximum context length is {ContextTokens} tokens. However, you requested "
-            + $"{(long)promptTokens + needed} tokens ({promptTokens} in '{path}'; {needed} for the completion"
-            + $"{(maxTokens is null ? ", the least there can be" : ", max_tokens")}). Shorten the prompt or lower max_tokens.",
-            ErrorCode.ContextLengthExceeded);
-    }
-
-    private void CheckIds(string param, int[] ids)
-    {
-        int bad = Array.FindIndex(ids, id => (uint)id >= (uint)VocabularySize);
-        if (bad >= 0)
-            _problems.Add($"{param}[{bad}]", $"A token id must be from 0 to {VocabularySize - 1}; {param}[{bad}] is {ids[bad]}.");
-    }
-
-    private void CheckStream(CompletionRequest request)
-    {
-        if (request.StreamOptions is not null && request.Stream is not true)
-            _problems.Add("stream_options", "'stream_options' is only allowed together with 'stream': true.");
     }
 
     private void CheckUnsupported(CompletionRequest request)
     {
         _problems.Unsupported(!string.IsNullOrEmpty(request.Suffix), "suffix",
             "'suffix' is not supported: these models only continue text. Leave it out.");
-        _problems.Unsupported(request.BestOf is not null && request.BestOf != (request.N ?? 1), "best_of",
-            "'best_of' is not supported beyond 'n': every answer is returned. Leave it out.");
         _problems.Unsupported(request.ExpertLogprobs is true, "expert_logprobs",
             "'expert_logprobs' is not supported yet. Leave it out.");
     }
-
-    private void CheckUnknown(CompletionRequest request)
-    {
-        IEnumerable<string> unknown = (request.Unknown?.Keys ?? Enumerable.Empty<string>())
-            .Concat((request.StreamOptions?.Unknown?.Keys ?? Enumerable.Empty<string>()).Select(key => $"stream_options.{key}"))
-            .Concat((request.Ensemble?.UnknownFields() ?? []).Select(field => $"ensemble.{field}"));
-        foreach (string field in unknown.Take(CompletionLimits.MaxShownUnknownFields))
-        {
-            _problems.Unsupported(true, Clip(field),
-                $"There is no field '{Clip(field)}', and X-Strict: 1 asks for a refusal. Leave it out.");
-        }
-    }
-
-    private static string Clip(string text) => text.Length <= 64 ? text : $"{text[..63]}…";
 }

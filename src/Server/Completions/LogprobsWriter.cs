@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
@@ -8,9 +7,7 @@ namespace Serving.Server.Completions;
 /// <summary>Names tokens and places them in the text of one choice. Not thread-safe.</summary>
 internal sealed class LogprobsWriter(Tokenizer tokenizer)
 {
-    // JSON has no infinity; clients know this number for "impossible".
-    private const float Impossible = -9999;
-
+    private readonly TokenNames _names = new(tokenizer);
     private readonly StreamingDecoder _decoder = tokenizer.CreateDecoder();
     private int _offset;
 
@@ -29,8 +26,8 @@ internal sealed class LogprobsWriter(Tokenizer tokenizer)
         }
         _offset = CodePoints(text);
         return new CompletionLogprobs(
-            [.. tokens.Select(token => NameOf(token.TokenId))],
-            [.. tokens.Select(token => token.Logprob is { } logprob ? Finite(logprob) : (float?)null)],
+            [.. tokens.Select(token => _names.Of(token.TokenId))],
+            [.. tokens.Select(token => token.Logprob is { } logprob ? TokenNames.Finite(logprob) : (float?)null)],
             [.. tokens.Select(token => token.Logprob is { } logprob ? Top(token.TokenId, logprob, token.TopLogprobs) : null)],
             offsets);
     }
@@ -38,44 +35,26 @@ internal sealed class LogprobsWriter(Tokenizer tokenizer)
     /// <summary>The entry of a generated token.</summary>
     public CompletionLogprobs Token(TokenGenerated token)
     {
-        float logprob = token.Logprob ?? Impossible;
         int start = _offset;
         _offset += CodePoints(_decoder.Push(token.TokenId));
         return new CompletionLogprobs(
-            [NameOf(token.TokenId)], [Finite(logprob)], [Top(token.TokenId, logprob, token.TopLogprobs)], [start]);
+            [_names.Of(token.TokenId)], [TokenNames.Finite(token.Logprob)], [Top(token.TokenId, token.Logprob, token.TopLogprobs)], [start]);
     }
 
     // Different tokens may have the same text (parts of characters do); the chosen one keeps the plain name.
-    private Dictionary<string, float> Top(int chosen, float logprob, IReadOnlyList<TokenLogprob>? alternatives)
+    private Dictionary<string, float> Top(int chosen, float? logprob, IReadOnlyList<TokenLogprob>? alternatives)
     {
-        string name = NameOf(chosen);
+        string name = _names.Of(chosen);
         var top = new Dictionary<string, float>();
         foreach (TokenLogprob alternative in alternatives ?? [])
         {
-            string text = alternative.TokenId == chosen ? name : NameOf(alternative.TokenId);
+            string text = alternative.TokenId == chosen ? name : _names.Of(alternative.TokenId);
             bool isTaken = alternative.TokenId != chosen && (text == name || top.ContainsKey(text));
-            top[isTaken ? Numbered(alternative.TokenId) : text] = Finite(alternative.Logprob);
+            top[isTaken ? TokenNames.Numbered(alternative.TokenId) : text] = TokenNames.Finite(alternative.Logprob);
         }
-        top.TryAdd(name, Finite(logprob));
+        top.TryAdd(name, TokenNames.Finite(logprob));
         return top;
     }
-
-    // A model may know more ids than its tokenizer.
-    private string NameOf(int id)
-    {
-        try
-        {
-            return tokenizer.TokenText(id);
-        }
-        catch (ArgumentOutOfRangeException)
-        {
-            return Numbered(id);
-        }
-    }
-
-    private static string Numbered(int id) => string.Create(CultureInfo.InvariantCulture, $"token_id:{id}");
-
-    private static float Finite(float logprob) => float.IsFinite(logprob) ? logprob : Impossible;
 
     private static int CodePoints(string text)
     {

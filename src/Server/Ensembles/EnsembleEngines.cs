@@ -148,6 +148,9 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
         return new ServedModel(ensemble.Id, Average, members[0].Tokenizer, options with { EndOfTextIds = endOfText })
         {
             Label = isKept ? ensemble.Id : UnnamedLabel,
+            ChatTemplate = members[0].ChatTemplate,
+            Marks = members[0].Marks,
+            Table = members.All(member => member.Table == members[0].Table) ? members[0].Table : null,
             Facts = ModelFacts.OfEnsemble(members),
             Fingerprint = SystemFingerprint.OfEnsemble(ensemble.Rule, active.Select(pair => (pair.Model.Fingerprint, pair.Expert.Weight))),
         };

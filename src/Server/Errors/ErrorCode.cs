@@ -7,6 +7,9 @@ internal static class ErrorCode
     public const string InvalidJson = "invalid_json";
     public const string UnsupportedParameter = "unsupported_parameter";
     public const string ContextLengthExceeded = "context_length_exceeded";
+    public const string InvalidApiKey = "invalid_api_key";
+    public const string InsufficientScope = "insufficient_scope";
+    public const string RateLimitExceeded = "rate_limit_exceeded";
     public const string ModelNotFound = "model_not_found";
     public const string NotFound = "not_found";
     public const string MethodNotAllowed = "method_not_allowed";

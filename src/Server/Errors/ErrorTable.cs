@@ -106,12 +106,31 @@ internal static class ErrorTable
         $"All {engines} engines for sums and ensembles without a name are busy. Try again in a moment, or name the ensemble in "
         + "ensembles.json.", RateLimit, "model", ErrorCode.QueueFull), 1);
 
+    public static ApiFailure InvalidApiKey(bool isMissing) => new(StatusCodes.Status401Unauthorized, new(
+        isMissing ? "An API key is required: send the header 'Authorization: Bearer KEY'." : "This API key is not valid here. Check it, or ask the operator for one.",
+        InvalidRequest, null, ErrorCode.InvalidApiKey));
+
+    public static ApiFailure InsufficientScope() => new(StatusCodes.Status403Forbidden, new(
+        "This route needs a key with the scope admin.", InvalidRequest, null, ErrorCode.InsufficientScope));
+
+    public static ApiFailure RateLimited(string what, int perMinute, int retryAfterSeconds) => new(StatusCodes.Status429TooManyRequests, new(
+        $"This key may use {perMinute} {what} a minute, and they are used up. Try again in {retryAfterSeconds} s.",
+        RateLimit, null, ErrorCode.RateLimitExceeded), retryAfterSeconds);
+
+    public static ApiFailure KeyHoldsTooMuch(int mostAnswers) => new(StatusCodes.Status429TooManyRequests, new(
+        $"This key may have {mostAnswers} answers under way at once, so that others get in too. Wait for some of them.",
+        RateLimit, null, ErrorCode.RateLimitExceeded), 1);
+
     public static ApiFailure QueueFull(int retryAfterSeconds) => new(StatusCodes.Status429TooManyRequests, new(
         $"The queue of this model is full. Try again in {retryAfterSeconds} s.", RateLimit, null, ErrorCode.QueueFull),
         Math.Clamp(retryAfterSeconds, 1, 120));
 
     public static ApiFailure ShuttingDown() => new(StatusCodes.Status503ServiceUnavailable, new(
         "The server is shutting down. Try again in a moment.", ServerFault, null, ErrorCode.ShuttingDown), 1);
+
+    public static ApiFailure AnswerTooSlow(int seconds) => new(StatusCodes.Status504GatewayTimeout, new(
+        $"The answer was not complete after {seconds} s (setting Serving:AnswerSeconds). Ask for fewer tokens, or for a stream.",
+        ServerFault, null, ErrorCode.RequestTimeout));
 
     public static ApiFailure Internal() => new(StatusCodes.Status500InternalServerError, new(
         "The server failed to answer this request; others are not affected. Its log has the reason under this request id.",

@@ -14,6 +14,8 @@ internal static class ErrorWriter
         response.StatusCode = failure.Status;
         if (failure.RetryAfterSeconds is { } seconds)
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        if (failure.Status == StatusCodes.Status401Unauthorized)
+            response.Headers.WWWAuthenticate = "Bearer";
         if (failure.IsPermanent)
             response.Headers["x-should-retry"] = "false";
         if (HttpMethods.IsHead(http.Request.Method))
@@ -33,6 +35,11 @@ internal static class ErrorWriter
         Status = failure.Status,
         Title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(failure.Status),
         Detail = failure.Error.Message,
-        Extensions = { ["traceId"] = System.Diagnostics.Activity.Current?.Id ?? http.TraceIdentifier },
+        Extensions =
+        {
+            ["traceId"] = System.Diagnostics.Activity.Current?.Id ?? http.TraceIdentifier,
+            ["code"] = failure.Error.Code,
+            ["param"] = failure.Error.Param,
+        },
     };
 }

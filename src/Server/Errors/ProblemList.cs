@@ -5,6 +5,8 @@ namespace Serving.Server.Errors;
 /// <summary>Collects everything that is wrong with a request, so that its sender can mend it in one go.</summary>
 internal sealed class ProblemList
 {
+    private const int MaxShownChars = 64;
+
     private readonly List<Problem> _problems = [];
 
     public void Add(string param, string message, string code = ErrorCode.InvalidValue) =>
@@ -22,6 +24,17 @@ internal sealed class ProblemList
         if (value < min || value > max)
             Add(param, $"'{param}' must be an integer from {min} to {max}; {value} was given.");
         return value ?? absent;
+    }
+
+    /// <summary>Checks a word, or gives the first allowed one for one that was left out.</summary>
+    public string Choice(string param, string? value, params ReadOnlySpan<string> allowed)
+    {
+        if (value is not null && !allowed.Contains(value))
+        {
+            string shown = value.Length <= MaxShownChars ? value : $"{value[..(MaxShownChars - 1)]}…";
+            Add(param, $"'{param}' must be \"{string.Join("\" or \"", allowed)}\"; \"{shown}\" was given.");
+        }
+        return value ?? allowed[0];
     }
 
     /// <summary>Checks a number, or gives the default for one that was left out. A number that is not finite is never inside;

@@ -1,7 +1,9 @@
+using Serving.Server.Access;
 using Serving.Server.Ensembles;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 using Serving.Server.Models;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Health;
 
@@ -12,11 +14,12 @@ internal static class HealthEndpoints
 
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
-        RouteGroupBuilder health = app.MapGroup("/health").WithTags("Health");
+        RouteGroupBuilder health = app.MapGroup("/health").WithTags("Health").AllowAnybody();
         Map(health, "/live", "healthLive", "200 while every engine's loop gives signs of life.", Live);
         Map(health, "/ready", "healthReady", "200 when all models are loaded and the server is not shutting down.", Ready);
         health.MapGet("/startup", Startup)
             .WithName("healthStartup").WithSummary("200 once loading is over; how far it is before that.")
+            .WithExample(null, """{"status": "loading", "models": {"glyph-en": "loading"}, "percent": 40, "phases": {"glyph-en": "pack"} }""")
             .Produces<HealthReport>().Produces<HealthReport>(StatusCodes.Status503ServiceUnavailable);
     }
 
@@ -28,6 +31,7 @@ internal static class HealthEndpoints
                 return Answer(Report(catalog, status), isOk);
             })
             .WithName(name).WithSummary(summary)
+            .WithExample(null, $$"""{"status": "{{path[1..]}}", "models": {"glyph-en": "ready"} }""")
             .Produces<HealthReport>().Produces<HealthReport>(StatusCodes.Status503ServiceUnavailable);
 
     private static (bool Ok, string Status) Live(ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) =>

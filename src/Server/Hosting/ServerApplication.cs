@@ -2,7 +2,10 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using Serilog;
 using Serving.Inference.Scheduling;
+using Serving.Server.Access;
+using Serving.Server.Chat;
 using Serving.Server.Completions;
+using Serving.Server.Embeddings;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
@@ -12,6 +15,7 @@ using Serving.Server.Models;
 using Serving.Server.OpenApi;
 using Serving.Server.Peers;
 using Serving.Server.Telemetry;
+using Serving.Server.Tokens;
 
 namespace Serving.Server.Hosting;
 
@@ -53,6 +57,7 @@ internal static class ServerApplication
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(json => ServerJson.Configure(json.SerializerOptions));
         services.AddSingleton<Drain>();
+        services.AddSingleton(provider => new ApiKeys(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Keys, TimeProvider.System));
         services.AddSingleton<IHostLifetime, GracefulLifetime>();
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
         services.AddSingleton(provider =>
@@ -82,31 +87,41 @@ internal static class ServerApplication
         app.UseMiddleware<DrainMiddleware>();
         app.UseServingSwagger();
         app.UseRouting();
+        app.UseMiddleware<AccessMiddleware>();
+        app.UseMiddleware<BodyLimitMiddleware>();
     }
 
     private static void MapRoutes(WebApplication app)
     {
         RouteGroupBuilder v1 = app.MapGroup("/v1");
         v1.MapCompletions();
+        v1.MapChat();
+        v1.MapEmbeddings();
         v1.MapModels();
+        app.MapTokens();
         app.MapHealth();
         app.MapMetrics();
-        app.MapOpenApi();
+        app.MapOpenApi().AllowAnybody();
         // Whoever opens the server in a browser should not meet a 404.
-        app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription();
+        app.MapGet("/", () => Results.Redirect("/swagger")).ExcludeFromDescription().AllowAnybody();
     }
 
     private static void BindOptions(ServingOptions options, IConfiguration configuration)
     {
-        string[] problems = [.. SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options), .. RemoteModels.Problems(options.Remote)];
-        if (problems.Length > 0)
+        List<string> problems = [.. SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options), .. RemoteModels.Problems(options.Remote)];
+        if (options is { Keys.Count: 0, AllowWithoutKey: false } && ListenRule.PublicAddresses(configuration).FirstOrDefault() is { } address)
+        {
+            problems.Add($"{address} is open to other machines, and there are no keys: set Serving:Keys ('key' makes one), listen to "
+                + "127.0.0.1 only, or allow everybody with Serving:AllowWithoutKey=true.");
+        }
+        if (problems.Count > 0)
             throw new OptionsValidationException(Options.DefaultName, typeof(ServingOptions), problems);
     }
 
     private static void Limit(KestrelServerOptions kestrel, IOptions<ServingOptions> options)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = options.Value.MaxBodyBytes;
+        kestrel.Limits.MaxConcurrentConnections = options.Value.MaxConnections;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(options.Value.HeaderSeconds);
     }
 

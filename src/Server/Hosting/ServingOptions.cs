@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Serving.Server.Access;
 
 namespace Serving.Server.Hosting;
 
@@ -7,6 +8,12 @@ namespace Serving.Server.Hosting;
 internal sealed class ServingOptions
 {
     public const string Section = "Serving";
+
+    /// <summary>Who may ask. None (default) = everybody; the server then listens to this machine only.</summary>
+    public List<KeyOptions> Keys { get; set; } = [];
+
+    /// <summary>Whether other machines may reach a server without keys. Default false.</summary>
+    public bool AllowWithoutKey { get; set; }
 
     /// <summary>Folders of models, separated like PATH. Null looks for <c>models</c>.</summary>
     public string? Models { get; set; }
@@ -23,15 +30,30 @@ internal sealed class ServingOptions
     [Range(1, 300)]
     public int WriteTimeoutSeconds { get; set; } = 20;
 
-    /// <summary>How long a client may take to send its headers. 1 to 60; default 10.</summary>
-    [Range(1, 60)]
+    /// <summary>Answers that one key may have under way: half of the places, where there is somebody else to leave them to.</summary>
+    public int MaxAnswersPerKey => Keys.Count > 1 ? Math.Max(1, (Queue.MaxRequests + Batch.MaxRunning) / 2) : int.MaxValue;
+
+    /// <summary>How long a client may leave an answer unread.</summary>
+    public TimeSpan WriteTimeout => TimeSpan.FromSeconds(WriteTimeoutSeconds);
+
+    /// <summary>How long an answer that is not a stream may take; it ends with 504 then. Clients give up after 300. 1 to 290;
+    /// default 280.</summary>
+    [Range(1, 290)]
+    public int AnswerSeconds { get; set; } = 280;
+
+    /// <summary>How long a client may take to send its headers. 1 to 10; default 10.</summary>
+    [Range(1, 10)]
     public int HeaderSeconds { get; set; } = 10;
+
+    /// <summary>Connections at once; more are closed as they come. 1 to 100000; default 1024.</summary>
+    [Range(1, 100_000)]
+    public int MaxConnections { get; set; } = 1024;
 
     /// <summary>The largest body of a request. 1 KiB to 1 GiB; default 8 MiB.</summary>
     [Range(1024, 1 << 30)]
     public int MaxBodyBytes { get; set; } = 8 << 20;
 
-    /// <summary>The most answers of one request, prompts times n. 1 to 4096; default 128.</summary>
+    /// <summary>The most answers of one request, prompts times n or best_of. 1 to 4096; default 128.</summary>
     [Range(1, 4096)]
     public int MaxChoices { get; set; } = 128;
 

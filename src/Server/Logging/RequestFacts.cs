@@ -8,6 +8,9 @@ internal sealed class RequestFacts
 
     public string? Model { get; set; }
 
+    /// <summary>The name of the key; never the key.</summary>
+    public string? Key { get; set; }
+
     public int? PromptTokens { get; set; }
 
     public int? CompletionTokens { get; set; }

@@ -33,6 +33,7 @@ internal sealed class RequestLogMiddleware(RequestDelegate next, ILogger<Request
     {
         var known = new Dictionary<string, object>();
         Add("Model", facts.Model);
+        Add("Key", facts.Key);
         Add("PromptTokens", facts.PromptTokens);
         Add("CompletionTokens", facts.CompletionTokens);
         Add("TtftMs", facts.FirstTokenMilliseconds);

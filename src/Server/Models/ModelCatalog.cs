@@ -94,6 +94,15 @@ internal sealed class ModelCatalog : IAsyncDisposable
         return models.Length == 1 ? null : Bind(Ensemble.OfSum(id, models), "model");
     }
 
+    /// <summary>A model that answers with the tokenizer of what an id names: itself, or an ensemble's first member.</summary>
+    /// <param name="id">A model, an ensemble's name or a sum; null or empty = the first model of the server.</param>
+    /// <exception cref="ApiException">There is none, or it cannot answer now.</exception>
+    public ServedModel RequireTokenizerOf(string? id)
+    {
+        string name = string.IsNullOrEmpty(id) ? Ids.First() : id;
+        return FindEnsemble(name)?.Require()[0] ?? Find(name).Require();
+    }
+
     /// <summary>Finds the members of an ensemble that a request made up.</summary>
     /// <param name="ensemble">The ensemble.</param>
     /// <param name="param">The field that names it.</param>

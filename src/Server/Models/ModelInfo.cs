@@ -38,10 +38,10 @@ internal sealed record ModelInfo
     [Description("Of the weights on disk: float32, bfloat16 or float16; several, joined by +, in an ensemble of such.")]
     public string? Dtype { get; init; }
 
-    [Description("Of the weights, the embedding table included.")]
+    [Description("Memory of the weights, the embedding table included.")]
     public long? Bytes { get; init; }
 
-    [Description("Of the embedding table, when another model of this server stands on the same one; else 0. Of an ensemble: all bytes, "
+    [Description("How much of it other models of this server use, too: equal weights are in memory once. Of an ensemble: all of it, "
         + "which its members hold.")]
     public long? SharedBytes { get; init; }
 

@@ -104,6 +104,8 @@ internal sealed class ModelLoader : BackgroundService
             ServedModel model = _load(entry.Root, entry.Folder, _engine);
             _ledger.Add(model);
             entry.Become(model);
+            if (model.ChatTemplateFault is { } reason)
+                _logger.LogWarning("Chat with {Model} goes by the plain template, because its own cannot be used: {Reason}", entry.Id, reason);
             _logger.LogInformation(LoadedTemplate, entry.Id, model.Fingerprint, model.Facts.Parameters, model.Facts.Bytes, model.Facts.DType,
                 model.ContextTokens, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
             return null;

@@ -1,6 +1,7 @@
 using Serving.Glyphs.Tokens;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Scheduling;
+using Serving.Server.Chat;
 using Serving.Server.Health;
 using Serving.Server.Peers;
 
@@ -26,6 +27,7 @@ internal sealed class ModelSource(ModelCatalog catalog, MemoryGate memory, Remot
         progress.Enter(LoadProgress.Read);
         using LoadedModel model = LoadedModel.Load(root, folder);
         Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
+        (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         progress.Enter(LoadProgress.Start);
         PeerGreeting greeting = remote.AwaitGreeting(peers);
         if (greeting.TokenizerFingerprint != tokenizer.Fingerprint || greeting.Shape.VocabularySize != model.Weights.VocabularySize)
@@ -36,7 +38,11 @@ internal sealed class ModelSource(ModelCatalog catalog, MemoryGate memory, Remot
         int[] endOfText = ServedModel.EndOfText(model.Config, tokenizer);
         return new ServedModel(folder.Id, () => new RemoteBackend(peers, greeting), tokenizer, options with { EndOfTextIds = endOfText })
         {
-            Facts = ModelFacts.Of(model),
+            Table = model.Table,
+            ChatTemplate = template,
+            ChatTemplateFault = templateFault,
+            Marks = TextMarks.Of(model.Config, tokenizer),
+            Facts = ModelFacts.OfRemote(model),
             Fingerprint = greeting.Fingerprint,
         };
     }

@@ -1,27 +1,42 @@
 using Microsoft.AspNetCore.Http.HttpResults;
+using Serving.Server.Access;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Models;
 
 /// <summary><c>GET /v1/models</c> and <c>GET /v1/models/{id}</c>.</summary>
 internal static class ModelsEndpoints
 {
+    private const string ModelExample = """
+        {"id": "glyph-en", "object": "model", "created": 1795236991, "owned_by": "serving", "kind": "model", "state": "ready",
+         "error": null, "max_model_len": 512, "vocab_size": 8192, "parameters": 5263616, "dtype": "bfloat16", "bytes": 18915840,
+         "shared_bytes": 8388608, "embedding_fingerprint": "sha256:…", "tokenizer_fingerprint": "sha256:…", "experts": null}
+        """;
+
     public static void MapModels(this IEndpointRouteBuilder v1)
     {
         v1.MapGet("/models", List).WithName("listModels").WithTags("Models")
-            .WithSummary("Lists the models and named ensembles of this server.");
+            .WithSummary("Lists the models and named ensembles of this server.")
+            .WithExample(null, """
+                {"data": [{"id": "glyph-en", "object": "model", "created": 1795236991, "owned_by": "serving", "kind": "model", "state": "ready",
+                 "error": null, "max_model_len": 512, "vocab_size": 8192, "parameters": 5263616, "dtype": "bfloat16", "bytes": 18915840,
+                 "shared_bytes": 8388608, "embedding_fingerprint": "sha256:…", "tokenizer_fingerprint": "sha256:…", "experts": null}],
+                 "object": "list"}
+                """);
         v1.MapGet("/models/{id}", Get).WithName("retrieveModel").WithTags("Models")
             .WithSummary("Describes one model, ensemble or sum of models.")
-            .Produces<ApiErrorResponse>(StatusCodes.Status404NotFound);
+            .Produces<ApiErrorResponse>(StatusCodes.Status404NotFound)
+            .WithExample(null, ModelExample);
         v1.MapPost("/models/{id}/load", LoadAsync).WithName("loadModel").WithTags("Models")
             .WithSummary("Loads a model, or replaces it by what its folder holds now.")
             .WithDescription("Requests at work keep the version that they began with. While a model is replaced both versions are in memory. "
-                + "When its files cannot be used, the version before goes on answering.")
+                + "When its files cannot be used, the version before goes on answering.").RequireAdmin().WithExample(null, ModelExample)
             .ProducesErrors(StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
         v1.MapPost("/models/{id}/unload", UnloadAsync).WithName("unloadModel").WithTags("Models")
             .WithSummary("Takes a model out and frees its memory.")
-            .WithDescription("New requests for it are refused at once; the answer comes when those at work have finished.")
+            .WithDescription("New requests for it are refused at once; the answer comes when those at work have finished.").RequireAdmin().WithExample(null, ModelExample)
             .ProducesErrors(StatusCodes.Status404NotFound);
     }
 
@@ -95,10 +110,8 @@ internal static class ModelsEndpoints
 
     private static long SharedBytes(ModelEntry entry, ModelCatalog catalog)
     {
-        string? table = entry.Model!.Facts.EmbeddingFingerprint;
-        bool isShared = catalog.Entries.Any(other =>
-            other != entry && other.Root == entry.Root && other.Model?.Facts.EmbeddingFingerprint == table);
-        return isShared ? entry.Model.Facts.TableBytes : 0;
+        IEnumerable<ModelFacts> others = catalog.Entries.Where(other => other != entry).Select(other => other.Model?.Facts).OfType<ModelFacts>();
+        return entry.Model!.Facts.SharedBytes(others);
     }
 
     /// <summary>The state's name on the wire.</summary>

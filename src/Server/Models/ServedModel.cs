@@ -1,8 +1,10 @@
+using Serving.Glyphs.Embeddings;
 using Serving.Glyphs.Tokens;
 using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
+using Serving.Server.Chat;
 using Serving.Server.Health;
 
 namespace Serving.Server.Models;
@@ -56,7 +58,28 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextTokens => Engine.ContextTokens;
 
+    /// <summary>The control tokens around its texts.</summary>
+    public TextMarks Marks { get; init; } = new(null, null, null, null);
+
+    /// <summary>Its own chat template; null when chat goes by the plain one.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
+
+    /// <summary>Why its own chat template is not used; null when it is, or when there is none.</summary>
+    public string? ChatTemplateFault { get; init; }
+
+    /// <summary>The frozen vectors that it reads tokens as; null when there is no one table, as in some ensembles.</summary>
+    public FrozenTable? Table { get; init; }
+
+    /// <summary>Whether its final hidden states can be asked for; an ensemble has none.</summary>
+    public bool HasHiddenStates => HiddenWidth > 0;
+
+    /// <summary>Values of a final hidden state; 0 when there is none.</summary>
+    public int HiddenWidth => _backend.Shape.HiddenWidth;
+
     public required ModelFacts Facts { get; init; }
+
+    /// <summary>What its input table is; looked at when first asked, which takes up to a second.</summary>
+    public Lazy<TableOrigin> TableOrigin { get; init; } = new(Glyphs.Embeddings.TableOrigin.None);
 
     /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
     public required string Fingerprint { get; init; }
@@ -77,17 +100,27 @@ internal sealed class ServedModel : IAsyncDisposable
     {
         progress?.Enter(LoadProgress.Read);
         using LoadedModel model = LoadedModel.Load(root, folder);
-        Tokenizer tokenizer = Tokenizer.Load(model.TokenizerPath);
-        CheckVocabulary(model, tokenizer);
+        // Beside the packing of weights, which waits for memory much of the time.
+        Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
+        Task<string> naming = Task.Run(() => model.Table.Fingerprint);
+        (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         memory?.CheckRoom(folder.Path, CpuMemory.Of(model.Weights));
         progress?.Enter(LoadProgress.Pack);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuModel(model.Weights, progress: progress);
+        using var weights = new CpuExperts(model, progress: progress);
         progress?.Enter(LoadProgress.Start);
+        Tokenizer tokenizer = reading.GetAwaiter().GetResult();
+        _ = naming.GetAwaiter().GetResult();
+        CheckVocabulary(model, tokenizer);
         return new ServedModel(
-            folder.Id, () => new CpuBackend(weights), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
+            folder.Id, () => weights.NewBackend(), tokenizer, options with { EndOfTextIds = EndOfText(model.Config, tokenizer) })
         {
-            Facts = ModelFacts.Of(model),
+            Table = model.Table,
+            ChatTemplate = template,
+            ChatTemplateFault = templateFault,
+            Marks = TextMarks.Of(model.Config, tokenizer),
+            Facts = ModelFacts.Of(model, weights),
+            TableOrigin = OriginOf(model.Weights, tokenizer),
             Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, CpuBackend.Instructions),
         };
     }
@@ -115,6 +148,14 @@ internal sealed class ServedModel : IAsyncDisposable
             throw new CheckpointException(model.TokenizerPath, "vocabulary", $"at most the model's {model.Weights.VocabularySize} tokens",
                 $"{tokenizer.VocabularySize}", "Use the tokenizer that the model was trained with.");
         }
+    }
+
+    private static Lazy<TableOrigin> OriginOf(TransformerWeights weights, Tokenizer tokenizer)
+    {
+        FrozenTable table = weights.Table;
+        return weights.TableSource == TableSource.TokenBits
+            ? new(Glyphs.Embeddings.TableOrigin.None)
+            : new(() => TableRecognition.Of(table, tokenizer.Spellings()));
     }
 
     /// <summary>The tokens that end a text: the one its configuration names, else the usual ones that the tokenizer has.</summary>

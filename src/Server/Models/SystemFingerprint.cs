@@ -23,10 +23,14 @@ internal static class SystemFingerprint
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Append(hash, tokenizerFingerprint);
-        Append(hash, model.Table.Fingerprint);
-        Append(hash, $"{model.Weights.RopePairing} {model.Weights.Norm} {model.Weights.Heads} {model.Weights.ContextTokens}");
+        foreach (TransformerWeights expert in model.Experts)
+        {
+            Append(hash, expert.Table.Fingerprint);
+            Append(hash, $"{expert.Name} {expert.RopePairing} {expert.Norm} {expert.Heads} {expert.ContextTokens}");
+            Append(hash, string.Create(CultureInfo.InvariantCulture, $"{expert.NormEpsilon:R} {expert.Activation}"));
+        }
         Append(hash, $"{typeof(LoadedModel).Assembly.GetName().Version} {instructions}");
-        foreach (string path in Directory.EnumerateFiles(model.Path, "*.safetensors").Order(StringComparer.Ordinal))
+        foreach (string path in model.WeightFiles)
             AppendSamples(hash, path);
         return Name(hash);
     }

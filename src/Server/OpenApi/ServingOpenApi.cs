@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.Options;
 using Microsoft.OpenApi;
+using Serving.Server.Chat;
 using Serving.Server.Completions;
+using Serving.Server.Embeddings;
 using Serving.Server.Hosting;
 
 namespace Serving.Server.OpenApi;
@@ -12,16 +14,12 @@ internal static class ServingOpenApi
 {
     private const string DocumentPath = "/openapi/v1.json";
 
-    private const string CompletionExample = """
-        {"model": "glyph-ru", "prompt": "В начале", "max_tokens": 32, "temperature": 0.8, "seed": 1, "stream": false}
-        """;
-
     public static void AddServingOpenApi(this IServiceCollection services) => services.AddOpenApi(options =>
     {
         options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
         options.AddDocumentTransformer(Describe);
         options.AddSchemaTransformer(DescribeUnions);
-        options.AddOperationTransformer(AddExamples);
+        options.AddOperationTransformer(OperationTransformer.TransformAsync);
     });
 
     public static void UseServingSwagger(this WebApplication app)
@@ -35,7 +33,7 @@ internal static class ServingOpenApi
         });
     }
 
-    private static Task Describe(
+    private static async Task Describe(
         OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
     {
         document.Info = new OpenApiInfo
@@ -45,7 +43,20 @@ internal static class ServingOpenApi
             Description = "A model server for frozen-embedding language models, in OpenAI's shapes. "
                 + "Every response carries an x-request-id: the caller's own if it is 1 to 128 of A-Z a-z 0-9 . _ : -, else the server's.",
         };
-        return Task.CompletedTask;
+        // Where the document was asked for says nothing about the server.
+        document.Servers = [new OpenApiServer { Url = "http://127.0.0.1:8080" }];
+        document.Components ??= new OpenApiComponents();
+        document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+        {
+            [OperationTransformer.KeyScheme] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.Http,
+                Scheme = "bearer",
+                Description = "An API key, where the server has keys (setting Serving:Keys).",
+            },
+        };
+        // Referred to by streams alone, which the framework does not see.
+        document.AddComponent(nameof(ChatChunk), await context.GetOrCreateSchemaAsync(typeof(ChatChunk), null, cancellationToken));
     }
 
     // The serializer cannot see through the converters of these types.
@@ -56,19 +67,25 @@ internal static class ServingOpenApi
             schema.OneOf = [Text(), ListOf(Text()), ListOf(Id()), ListOf(ListOf(Id()))];
         else if (context.JsonTypeInfo.Type == typeof(StopTexts))
             schema.OneOf = [Text(), ListOf(Text(), CompletionLimits.MaxStopTexts)];
-        return Task.CompletedTask;
-    }
-
-    private static Task AddExamples(
-        OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
-    {
-        if (operation.OperationId == "createCompletion"
-            && operation.RequestBody?.Content?.TryGetValue("application/json", out var body) is true)
-            ((OpenApiMediaType)body).Example = JsonNode.Parse(CompletionExample);
+        else if (context.JsonTypeInfo.Type == typeof(ChatContent))
+            schema.OneOf = [Text(), ListOf(TextPart())];
+        else if (context.JsonTypeInfo.Type == typeof(EmbeddingVector))
+            schema.OneOf = [Text(), ListOf(new OpenApiSchema { Type = JsonSchemaType.Number, Format = "float" })];
         return Task.CompletedTask;
     }
 
     private static OpenApiSchema Text() => new() { Type = JsonSchemaType.String };
+
+    private static OpenApiSchema TextPart() => new()
+    {
+        Type = JsonSchemaType.Object,
+        Required = new HashSet<string> { "type", "text" },
+        Properties = new Dictionary<string, IOpenApiSchema>
+        {
+            ["type"] = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [JsonValue.Create("text")] },
+            ["text"] = Text(),
+        },
+    };
 
     private static OpenApiSchema Id() => new() { Type = JsonSchemaType.Integer, Format = "int32", Minimum = "0" };
 

@@ -12,10 +12,8 @@ internal static class ModelMeter
     {
         Meter own = meters.Create(ServingMeters.Requests);
         own.CreateObservableGauge("serving.model.bytes", () => Loaded(catalog, facts => facts.Bytes), "By", "Weights and table of a loaded model.");
-        own.CreateObservableGauge("serving.model.table.bytes", () => Loaded(catalog, facts => facts.TableBytes), "By",
-            "The frozen table of a loaded model; models on one substrate hold it once.");
-        own.CreateObservableGauge("serving.tables.shared.bytes", () => SharedBytes(catalog), "By",
-            "Bytes that are not held because models share their tables.");
+        own.CreateObservableGauge("serving.weights.shared.bytes", () => SharedBytes(catalog), "By",
+            "Bytes that are not held because models share tables and weights.");
         own.CreateObservableGauge("serving.model.load.duration", () => LoadTimes(catalog), "s", "What each phase of a model's last loading took.");
         own.CreateObservableGauge("serving.model.state", () => StatesOf(catalog), null, "1 for the state that a model is in, 0 for the others.");
     }
@@ -25,10 +23,8 @@ internal static class ModelMeter
 
     private static long SharedBytes(ModelCatalog catalog)
     {
-        ServedModel[] models = [.. Models(catalog)];
-        return models.Sum(TableBytes) - models.DistinctBy(model => model.Facts.EmbeddingFingerprint ?? model.Id).Sum(TableBytes);
-
-        static long TableBytes(ServedModel model) => model.Facts.TableBytes;
+        ModelFacts[] all = [.. Models(catalog).Select(model => model.Facts)];
+        return all.Sum(facts => facts.Bytes) - all.SelectMany(facts => facts.Pieces).Distinct().Sum(piece => piece.Bytes);
     }
 
     private static IEnumerable<Measurement<double>> LoadTimes(ModelCatalog catalog) => catalog.Entries.SelectMany(entry =>

@@ -27,6 +27,27 @@ public class GlyphCanvasTests
         Assert.Equal(expected, Convert.ToHexStringLower(bits));
     }
 
+    /// <summary>Drawn by Pillow 13 with the OpenType form of Unifont 15.0.01, as the published recipe does it.</summary>
+    public static TheoryData<string, string> MarksAndHiddenCharacters()
+    {
+        using JsonDocument marks = JsonDocument.Parse(File.ReadAllBytes(TestData.Path("combining-marks.json")));
+        var data = new TheoryData<string, string>();
+        foreach (JsonElement mark in marks.RootElement.EnumerateArray())
+            data.Add(mark.GetProperty("text").GetString()!, mark.GetProperty("bits").GetString()!);
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(MarksAndHiddenCharacters))]
+    public void Draw_MarkOrHiddenCharacter_EqualsPillowsPictureBitForBit(string text, string expected)
+    {
+        var bits = new byte[128];
+
+        new GlyphCanvas(GlyphFont.Unifont, GlyphRecipe.Bvv241TwoThree).Draw(text, bits);
+
+        Assert.Equal(expected, Convert.ToHexStringLower(bits));
+    }
+
     [Theory]
     [MemberData(nameof(PillowPictures))]
     public void Draw_WithoutDistortion_DiffersOnlyInScriptsThatGetIt(string text, string published)

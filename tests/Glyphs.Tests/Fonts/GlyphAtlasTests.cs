@@ -13,6 +13,8 @@ public class GlyphAtlasTests
         Assert.Equal(57_086, font.Count);
         Assert.True(font.TryGet('A', out GlyphBitmap a));
         Assert.Equal("0000000018242442427E424242420000", Convert.ToHexString(a.Rows.Span));
+        Assert.True(font.TryGet(0x301, out GlyphBitmap acute));
+        Assert.Equal((-8, null), (acute.Offset, a.Offset));
         Assert.All("Жя中文！", character => Assert.True(font.TryGet(character, out _)));
     }
 

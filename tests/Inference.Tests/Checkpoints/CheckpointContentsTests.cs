@@ -12,6 +12,7 @@ public sealed class CheckpointContentsTests
     [InlineData("rms")]
     [InlineData("pickle")]
     [InlineData("table")]
+    [InlineData("moe")]
     public void Of_GoldenCheckpoint_KnowsEveryTensorAndMissesNone(string variant)
     {
         using CheckpointFolder folder = CheckpointFolder.Open(TestData.Path("checkpoints", variant));
@@ -54,6 +55,16 @@ public sealed class CheckpointContentsTests
         ]);
         Assert.Equal(["transformer_layers.0.self_attn.rotary_emb.inv_freq"], contents.Unused);
         Assert.Equal(["surprise"], contents.Unknown);
+    }
+
+    [Fact]
+    public void Of_SeveralExperts_TellsWhichMissesWhat()
+    {
+        using CheckpointFolder folder = CheckpointFolder.Open(TestData.Path("checkpoints", "moe"));
+        string[] without = ["experts.1.transformer_layers.1.mlp.0.weight", "experts.0.lm_head.weight"];
+        CheckpointContents contents = CheckpointContents.Of(folder.Tensors.Values.Where(tensor => !without.Contains(tensor.Name)));
+        Assert.Equal(["experts.0", "experts.1"], contents.Experts);
+        Assert.Equal(["experts.0: head", "experts.1.transformer_layers.1.mlp.0.weight"], contents.Missing);
     }
 
     private static CheckpointContents Plain(params string[] without)

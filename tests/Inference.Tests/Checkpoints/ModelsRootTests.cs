@@ -36,7 +36,6 @@ public sealed class ModelsRootTests : IDisposable
         const long Parameters = (256 * 65) + (2 * ((12 * 32 * 32) + (9 * 32))) + 64;
         Assert.Equal(Parameters, model.Parameters);
         Assert.Equal(4 * Parameters, model.Bytes);
-        Assert.Equal(4 * 256 * 32, model.SharedBytes);
         Assert.Equal("float32", model.DType);
         Assert.Equal(TableSource.Checkpoint, model.Weights.TableSource);
         Assert.Equal(TestData.Path("checkpoints", "plain", "tokenizer.json"), model.TokenizerPath);

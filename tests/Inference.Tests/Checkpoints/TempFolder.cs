@@ -4,9 +4,12 @@ using System.Text;
 namespace Serving.Inference.Tests.Checkpoints;
 
 /// <summary>A folder that lives as long as a test.</summary>
-internal sealed class TempFolder : IDisposable
+/// <param name="parent">Where; null = among the temporary files.</param>
+internal sealed class TempFolder(string? parent = null) : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("serving-").FullName;
+    public string Path { get; } = parent is null
+        ? Directory.CreateTempSubdirectory("serving-").FullName
+        : Directory.CreateDirectory(System.IO.Path.Combine(parent, $"serving-{Guid.NewGuid():N}")).FullName;
 
     /// <summary>Writes a file, making its folder, and returns its path.</summary>
     public string Write(string name, ReadOnlySpan<byte> bytes)

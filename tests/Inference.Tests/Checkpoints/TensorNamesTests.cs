@@ -44,9 +44,27 @@ public sealed class TensorNamesTests
     public void Classify_UnknownName_GivesNothing(string name) => Assert.Null(TensorNames.Classify(name));
 
     [Theory]
-    [InlineData("experts.0.lm_head.weight", true)]
-    [InlineData("model1.lm_head.weight", true)]
-    [InlineData("lm_head_2.weight", true)]
-    [InlineData("model.layers.0.ln1.weight", false)]
-    public void IsExpert_OneOfSeveralInAFile_IsSeen(string name, bool expected) => Assert.Equal(expected, TensorNames.IsExpert(name));
+    [InlineData("experts.0.lm_head.weight", "experts.0", "Head")]
+    [InlineData("module.experts.11.transformer_layers.3.mlp.0.weight", "experts.11", "Up")]
+    [InlineData("model1.model.layers.0.ln1.weight", "model1", "AttentionNorm")]
+    [InlineData("expert_ru.token_embeddings.weight", "expert_ru", "Embedding")]
+    [InlineData("_orig_mod.lm_head.bias", "_orig_mod", "Head")]
+    [InlineData("transformer_layers_2.0.self_attn.q_proj.weight", "_2", "Query")]
+    [InlineData("lm_head_1.weight", "_1", "Head")]
+    [InlineData("model.layers.0.ln1.weight", "", "AttentionNorm")]
+    [InlineData("token_embeddings.weight", "", "Embedding")]
+    public void Place_NameOfAnExpert_TellsWhichAndWhat(string name, string expert, string role)
+    {
+        TensorPlace? place = TensorNames.Place(name);
+        Assert.NotNull(place);
+        Assert.Equal((expert, role), (place.Value.Expert, place.Value.Key.Role.ToString()));
+    }
+
+    [Theory]
+    [InlineData("layers.0.mlp.w3.weight")]
+    [InlineData("transformer_layers.0.norm.weight")]
+    [InlineData("model.layers.0.attn.norm.weight")]
+    [InlineData("a.b.lm_head.weight")]
+    [InlineData("experts.lm_head")]
+    public void Place_UnknownName_GivesNothing(string name) => Assert.Null(TensorNames.Place(name));
 }

@@ -9,7 +9,7 @@ public sealed class WeightsResolverTests
     [Fact]
     public void Resolve_OnlyTensors_TakesSizesFromShapes()
     {
-        TransformerWeights weights = WeightsResolver.Resolve(new ModelConfig { Path = "config.json" }, Tensors(width: 64).Values);
+        TransformerWeights weights = Resolve(new ModelConfig { Path = "config.json" }, Tensors(width: 64).Values);
         Assert.Equal((10, 64, 32), (weights.VocabularySize, weights.Width, weights.Heads));
         Assert.Equal((1024, 1, 12), (weights.ContextTokens, weights.Blocks.Count, weights.HiddenWidth));
         Assert.Contains(weights.Notes, note => note.Contains("n_head"));
@@ -19,7 +19,7 @@ public sealed class WeightsResolverTests
     [Fact]
     public void Resolve_ConfigDisagrees_ShapesWinWithANote()
     {
-        TransformerWeights weights = WeightsResolver.Resolve(
+        TransformerWeights weights = Resolve(
             Config with { Layers = 3, Width = 7, VocabularySize = 11 }, Tensors().Values);
         Assert.Equal((10, 8, 1), (weights.VocabularySize, weights.Width, weights.Blocks.Count));
         Assert.Equal(3, weights.Notes.Count);
@@ -36,7 +36,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Remove(name);
-        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values));
+        Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values));
     }
 
     [Theory]
@@ -53,7 +53,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors[name] = Of(name, shape);
-        var e = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values));
+        var e = Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values));
         Assert.Equal($"tensor '{name}'", e.Subject);
     }
 
@@ -62,7 +62,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Add("x", Of("layers.5.ln1.weight", 8));
-        Assert.Contains("block 1", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message);
+        Assert.Contains("block 1", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Add("x", Of("model.lm_head.weight", 10, 8));
-        string message = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message;
+        string message = Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message;
         Assert.Contains("model.lm_head.weight", message);
         Assert.Contains("'lm_head.weight'", message);
     }
@@ -80,14 +80,69 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Add("x", Of("layers.0.mlp.gate.weight", 12, 8));
-        Assert.Contains("mlp.gate", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Message);
+        Assert.Contains("mlp.gate", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
     }
 
     [Fact]
-    public void Resolve_SeveralExpertsInOneFile_SaysToSplitThem()
+    public void Resolve_ExpertsAndOneTable_AreModelsOnIt()
     {
-        Tensor[] tensors = [Of("experts.0.lm_head.weight", 10, 8), Of("experts.1.lm_head.weight", 10, 8)];
-        Assert.Contains("ensembles.json", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors)).Remedy);
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Remove("wte.weight", out Tensor? table);
+        Tensor[] all = [table!, .. tensors.Values.Select(t => t.Named($"experts.0.{t.Name}")), .. tensors.Values.Select(t => t.Named($"experts.1.{t.Name}"))];
+        IReadOnlyList<TransformerWeights> experts = WeightsResolver.Resolve(Config, all);
+        Assert.Equal(["experts.0", "experts.1"], experts.Select(expert => expert.Name));
+        Assert.Equal(experts[0].Table.Fingerprint, experts[1].Table.Fingerprint);
+    }
+
+    [Fact]
+    public void Resolve_ExpertsOfDifferentVocabularies_AreRefused()
+    {
+        Tensor[] other = [.. Tensors().Values.Where(t => t.Name is not ("wte.weight" or "lm_head.weight")), Of("wte.weight", 11, 8), Of("lm_head.weight", 11, 8)];
+        Tensor[] all = [.. Tensors().Values.Select(t => t.Named($"a.{t.Name}")), .. other.Select(t => t.Named($"b.{t.Name}"))];
+        Assert.Contains("'b.lm_head.weight'", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, all)).Message);
+    }
+
+    [Fact]
+    public void Resolve_IncompleteExpert_NamesWhatItLacks()
+    {
+        Tensor[] all = [.. Tensors().Values.Select(t => t.Named($"a.{t.Name}")), .. Tensors().Values.Where(t => t.Name != "layers.0.attn.o.weight").Select(t => t.Named($"b.{t.Name}"))];
+        Assert.Contains("block 0", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, all)).Message);
+    }
+
+    [Fact]
+    public void Resolve_StrayPrefixWithoutBlocks_IsUnknown()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Add("x", Of("adapter.out.weight", 10, 8));
+        Assert.Contains("adapter.out", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
+    }
+
+    [Fact]
+    public void Resolve_OneOddPrefix_IsOneModel() =>
+        Assert.Equal("_orig_mod", Resolve(Config, [.. Tensors().Values.Select(t => t.Named($"_orig_mod.{t.Name}"))]).Name);
+
+    [Fact]
+    public void Resolve_NoHead_IsTheTableOnlyWhereConfigSaysSo()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Remove("lm_head.weight");
+        Assert.Contains("tie_word_embeddings", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Remedy);
+        Assert.Same(tensors["wte.weight"], Resolve(Config with { TiesHead = true }, tensors.Values).Head.Weight);
+        tensors["wte.weight"] = Of("wte.weight", 10, 4);
+        Assert.Throws<CheckpointException>(() => Resolve(Config with { TiesHead = true }, tensors.Values));
+    }
+
+    [Fact]
+    public void Resolve_MatricesStoredInputsFirst_AreTransposed()
+    {
+        var random = new Random(1);
+        Dictionary<string, Tensor> tensors = Tensors();
+        foreach (string name in tensors.Keys.ToArray())
+            tensors[name] = Tensor.InMemory(name, [.. Enumerable.Range(0, (int)tensors[name].Elements).Select(_ => random.NextSingle())], [.. tensors[name].Shape]);
+        IEnumerable<Tensor> stored = tensors.Values.Select(t => t.Name.StartsWith("layers", StringComparison.Ordinal) && t.Shape.Count == 2 ? t.Transposed() : t);
+        TransformerWeights plain = Resolve(Config, tensors.Values), transposed = Resolve(Config, stored);
+        Assert.Equal(plain.Tensors().Select(t => t.ToFloats()), transposed.Tensors().Select(t => t.ToFloats()));
+        Assert.Contains(transposed.Notes, note => note.Contains("Conv1D"));
     }
 
     [Fact]
@@ -95,7 +150,7 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors["lm_head.weight"] = Tensor.InMemory("lm_head.weight", DType.I8, new byte[80], 10, 8);
-        Assert.Equal("I8", Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config, tensors.Values)).Found);
+        Assert.Equal("I8", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Found);
     }
 
     [Theory]
@@ -103,7 +158,7 @@ public sealed class WeightsResolverTests
     [InlineData(8)]
     public void Resolve_HeadsThatDoNotFit_AreRefused(int heads)
     {
-        var e = Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { Heads = heads }, Tensors().Values));
+        var e = Assert.Throws<CheckpointException>(() => Resolve(Config with { Heads = heads }, Tensors().Values));
         Assert.Equal("key 'n_head'", e.Subject);
     }
 
@@ -112,22 +167,25 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors.Remove("wte.weight");
-        TransformerWeights weights = WeightsResolver.Resolve(Config with { InputWidth = 4 }, tensors.Values);
+        TransformerWeights weights = Resolve(Config with { InputWidth = 4 }, tensors.Values);
         Assert.Equal(TableSource.TokenBits, weights.TableSource);
         Assert.Equal([0, 1, 1, 0], weights.Table.Row(6).ToArray());
-        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { InputWidth = 2 }, tensors.Values));
+        Assert.Throws<CheckpointException>(() => Resolve(Config with { InputWidth = 2 }, tensors.Values));
     }
 
     [Fact]
     public void Resolve_NormsWithoutBias_AreRmsUnlessConfigSaysOtherwise()
     {
         Dictionary<string, Tensor> tensors = Tensors();
-        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(Config, tensors.Values).Norm);
-        Assert.Throws<CheckpointException>(() => WeightsResolver.Resolve(Config with { Norm = NormKind.Rms }, tensors.Values));
+        Assert.Equal(NormKind.Layer, Resolve(Config, tensors.Values).Norm);
+        Assert.Throws<CheckpointException>(() => Resolve(Config with { Norm = NormKind.Rms }, tensors.Values));
         tensors.Remove("layers.0.ln1.bias");
-        Assert.Equal(NormKind.Rms, WeightsResolver.Resolve(Config, tensors.Values).Norm);
-        Assert.Equal(NormKind.Layer, WeightsResolver.Resolve(Config with { Norm = NormKind.Layer }, tensors.Values).Norm);
+        Assert.Equal(NormKind.Rms, Resolve(Config, tensors.Values).Norm);
+        Assert.Equal(NormKind.Layer, Resolve(Config with { Norm = NormKind.Layer }, tensors.Values).Norm);
     }
+
+    private static TransformerWeights Resolve(ModelConfig config, IEnumerable<Tensor> tensors) =>
+        Assert.Single(WeightsResolver.Resolve(config, tensors));
 
     private static Dictionary<string, Tensor> Tensors(int width = 8)
     {

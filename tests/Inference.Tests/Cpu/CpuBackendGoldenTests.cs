@@ -31,7 +31,8 @@ public sealed class CpuBackendGoldenTests
     {
         double tolerance = ToleranceOf(variant);
         using LoadedModel model = GoldenCheckpoint.Load(variant);
-        using var backend = new CpuBackend(model.Weights, new CpuOptions
+        using var weights = new CpuExperts(model);
+        using IBackend backend = weights.NewBackend(new CpuOptions
         {
             Threads = 2,
             KvBlocks = 8,

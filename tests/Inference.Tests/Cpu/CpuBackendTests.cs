@@ -85,7 +85,7 @@ public sealed class CpuBackendTests
     {
         using var backend = new CpuBackend(RandomModel.Create(DType.F32));
         Assert.Equal(new KvCapacity(80, 16), backend.Kv);
-        Assert.Equal(new ModelShape(333, 160), backend.Shape);
+        Assert.Equal((333, 160), (backend.Shape.VocabularySize, backend.Shape.ContextTokens));
         Assert.Equal(2 * 2 * 3 * 32 * 16 * 4, CpuMemory.Of(RandomModel.Create(DType.F32)).BlockBytes);
         Assert.Equal(2 * 2 * 3 * 32 * 16 * 2, CpuMemory.Of(RandomModel.Create(DType.BF16)).BlockBytes);
     }

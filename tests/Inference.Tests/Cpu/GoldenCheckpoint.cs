@@ -13,9 +13,9 @@ internal static class GoldenCheckpoint
 
     public static LoadedModel Load(string variant) => LoadedModel.Load(Root, Root.Models.Single(model => model.Id == variant));
 
-    public static Case[] Cases(string variant, string folder = "checkpoints")
+    public static Case[] Cases(string variant)
     {
-        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(TestData.Path(folder, variant, "golden.json")));
+        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(TestData.Path("checkpoints", variant, "golden.json")));
         return golden.RootElement.GetProperty("cases").Deserialize<Case[]>(SnakeCase)!;
     }
 

@@ -39,17 +39,17 @@ internal static class ScalarKernels
         return BitConverter.UInt32BitsToSingle(goesUp ? above : below);
     })];
 
-    public static float[] LayerNorm(float[] x, float[] weight, float[] bias)
+    public static float[] LayerNorm(float[] x, float[] weight, float[] bias, float epsilon)
     {
         float mean = LaneSum(x, (sum, value) => sum + value) / x.Length;
         float variance = LaneSum([.. x.Select(value => value - mean)], AddSquare) / x.Length;
-        float inverse = 1 / MathF.Sqrt(variance + 1e-5f);
+        float inverse = 1 / MathF.Sqrt(variance + epsilon);
         return [.. x.Select((value, i) => MathF.FusedMultiplyAdd((value - mean) * inverse, weight[i], bias[i]))];
     }
 
-    public static float[] RmsNorm(float[] x, float[] weight)
+    public static float[] RmsNorm(float[] x, float[] weight, float epsilon)
     {
-        float inverse = 1 / MathF.Sqrt((LaneSum(x, AddSquare) / x.Length) + 1e-5f);
+        float inverse = 1 / MathF.Sqrt((LaneSum(x, AddSquare) / x.Length) + epsilon);
         return [.. x.Select((value, i) => value * inverse * weight[i])];
     }
 

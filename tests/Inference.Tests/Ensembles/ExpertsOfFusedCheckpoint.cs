@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Tests.Checkpoints;
@@ -14,7 +13,7 @@ internal sealed class ExpertsOfFusedCheckpoint : IDisposable
     /// <summary>The expert with this number, from a folder of its own.</summary>
     public CpuBackend Create(int expert)
     {
-        string fused = TestData.Path("checkpoints-fused", "moe");
+        string fused = TestData.Path("checkpoints", "moe");
         foreach (string file in (string[])["config.json", "tokenizer.json"])
             _folder.Write(Path.Combine($"{expert}", file), File.ReadAllBytes(Path.Combine(fused, file)));
         using (SafetensorsFile source = SafetensorsFile.Open(Path.Combine(fused, "model.safetensors")))
@@ -30,10 +29,7 @@ internal sealed class ExpertsOfFusedCheckpoint : IDisposable
     {
         var part = new SafetensorsWriter();
         foreach ((string name, Tensor tensor) in source.Tensors.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal)))
-        {
-            byte[] bytes = MemoryMarshal.AsBytes(tensor.ToFloats().AsSpan()).ToArray();
-            part.Add(name[prefix.Length..], "F32", [.. tensor.Shape], bytes);
-        }
+            part.Add(tensor.Named(name[prefix.Length..]));
         return part;
     }
 }

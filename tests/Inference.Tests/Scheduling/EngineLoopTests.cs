@@ -312,7 +312,10 @@ public class EngineLoopTests
     }
 
     private static Generation Create(GenerationRequest request, EngineLoop loop) =>
-        new(request, loop.ContextTokens, Requests.Tokenizer.CreateDecoder(), TimeProvider.System);
+        new(request, loop.ContextTokens, Requests.Tokenizer.CreateDecoder(), TimeProvider.System)
+        {
+            HiddenSum = request.PoolsPrompt ? new double[2] : null,
+        };
 
     private static List<GenerationEvent> Run(GenerationRequest request, EngineOptions options)
     {
@@ -364,10 +367,15 @@ public class EngineLoopTests
         }
         Assert.Equal(expected, actual);
         Assert.Equal(actual.Length, last.Usage.GeneratedTokens);
+        if (generation.Request.PoolsPrompt) AssertMean(generation.Request, events.OfType<PromptPooled>().Single());
         if (generation.Scores) AssertScores(generation.Request, events.OfType<PromptScored>().Single());
         int spoken = last.Reason == FinishReason.Stop ? actual.Length - 1 : actual.Length;
         Assert.Equal(Requests.Tokenizer.Decode(actual.AsSpan(0, spoken)), Text(events));
     }
+
+    private static void AssertMean(GenerationRequest request, PromptPooled pooled) => Assert.Equal(
+        [(float)request.PromptTokens.Average(), (float)request.PromptTokens.Select((token, position) => token * position).Average()],
+        pooled.Mean);
 
     private static void AssertScores(GenerationRequest request, PromptScored scored)
     {

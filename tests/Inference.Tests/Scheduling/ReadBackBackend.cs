@@ -9,7 +9,7 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
 {
     private readonly (int Token, ulong Trace)[] _slots = new (int, ulong)[blocks * blockTokens];
 
-    public ModelShape Shape => new(vocabulary, context);
+    public ModelShape Shape => new(vocabulary, context) { HiddenWidth = 2 };
 
     public KvCapacity Kv => new(blocks, blockTokens);
 
@@ -29,6 +29,7 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
         Largest = (Math.Max(Largest.Rows, batch.LogitRows), Math.Max(Largest.Tokens, batch.Tokens.Length));
         foreach (ForwardBatch.Chunk chunk in batch.Chunks)
             for (int i = 0; i < chunk.Length; i++) Write(chunk, chunk.Position + i, batch.Tokens[chunk.Start + i]);
+        foreach (ForwardBatch.Chunk chunk in batch.Chunks) SumHidden(chunk);
         foreach (ForwardBatch.Chunk chunk in batch.Chunks)
         {
             int end = chunk.Position + chunk.Length;
@@ -62,6 +63,19 @@ internal sealed class ReadBackBackend(int vocabulary, int context, int blocks, i
     {
         ulong before = position == 0 ? 0 : _slots[Slot(chunk, position - 1)].Trace;
         _slots[Slot(chunk, position)] = (token, Trace(before, token));
+    }
+
+    /// <summary>A position's hidden state: its token, and its token times its place.</summary>
+    private void SumHidden(in ForwardBatch.Chunk chunk)
+    {
+        if (chunk.HiddenSum is not { } sum) return;
+        if (chunk.Position == 0) Array.Clear(sum);
+        int[] tokens = Read(chunk, chunk.Position + chunk.Length);
+        for (int position = chunk.Position; position < tokens.Length; position++)
+        {
+            sum[0] += tokens[position];
+            sum[1] += tokens[position] * position;
+        }
     }
 
     private int[] Read(in ForwardBatch.Chunk chunk, int length)

@@ -28,6 +28,7 @@ internal static class Requests
             IgnoreEndOfText = random.Next(4) == 0,
             StopTokenIds = random.Next(3) == 0 ? [.. Enumerable.Range(random.Next(200), 20)] : endOfTextIds,
             Logprobs = random.Next(3) == 0 ? random.Next(0, 5) : null,
+            PoolsPrompt = most == 0 && !scores,
             PromptLogprobs = scores ? random.Next(0, 3) : null,
             CacheScope = random.Next(2),
             LogitBias = random.Next(4) == 0 ? [new LogitBias(7, 3)] : [],

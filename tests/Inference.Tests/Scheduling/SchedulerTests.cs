@@ -34,6 +34,24 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void Fill_CallersOfSeveralScopes_TakeTurnsByTheirTokens()
+    {
+        Scheduler scheduler = new(new EngineOptions { MaxRunning = 1, ReusePrefixes = false }, new KvCapacity(64, 4));
+        Sequence[] greedy = [.. Enumerable.Range(0, 4).Select(_ => Enqueue(scheduler, 10, scope: 1))];
+        Step(scheduler);
+        Sequence small = Enqueue(scheduler, 1, scope: 2), smallToo = Enqueue(scheduler, 1, scope: 2), large = Enqueue(scheduler, 30, scope: 3);
+        List<Sequence> order = [];
+        for (Sequence? running = greedy[0]; running is not null; running = scheduler.Oldest)
+        {
+            order.Add(running);
+            scheduler.Remove(running);
+            if (scheduler.HasWork) Step(scheduler);
+        }
+        // The second of the greedy one's stood before the newcomers came, at a later turn than theirs.
+        Assert.Equal([greedy[0], small, large, smallToo, greedy[1], greedy[2], greedy[3]], order);
+    }
+
+    [Fact]
     public void Fill_NoSpareBlockForTheRunningOne_AdmitsNobody()
     {
         Scheduler scheduler = new(new EngineOptions { ReusePrefixes = false }, new KvCapacity(4, 2));
@@ -115,9 +133,9 @@ public class SchedulerTests
         Assert.Equal(0, scheduler.WaitingTokens);
     }
 
-    private static Sequence Enqueue(Scheduler scheduler, int prompt)
+    private static Sequence Enqueue(Scheduler scheduler, int prompt, long scope = 0)
     {
-        Sequence sequence = new(Requests.Of([.. Enumerable.Range(0, prompt)]), 64);
+        Sequence sequence = new(Requests.Of([.. Enumerable.Range(0, prompt)]) with { CacheScope = scope }, 64);
         scheduler.Enqueue(sequence);
         return sequence;
     }

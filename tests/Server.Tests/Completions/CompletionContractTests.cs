@@ -170,6 +170,72 @@ public sealed class CompletionContractTests(SmallServer small) : IClassFixture<S
         Assert.Equal("stop", stopped.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("\"prompt\":null,")]
+    public async Task Completion_NoPrompt_BeginsANewText(string prompt)
+    {
+        string rest = "\"max_tokens\":5,\"temperature\":0,\"ignore_eos\":true,\"echo\":true";
+        JsonElement free = await small.Server.CompleteJsonAsync($"{{\"model\":\"plain\",{prompt}{rest}}}");
+        JsonElement begun = await small.Server.CompleteJsonAsync($"{{\"model\":\"plain\",\"prompt\":[1],{rest}}}");
+        Assert.Equal(1, free.GetProperty("usage").GetProperty("prompt_tokens").GetInt32());
+        Assert.Equal(begun.GetProperty("choices")[0].GetProperty("text").GetString(), "<s>" + free.GetProperty("choices")[0].GetProperty("text").GetString());
+    }
+
+    // With one seed the candidates are the answers that n = 6 would give, so their scores are known.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Completion_BestOf_ReturnsTheAnswersOfTheHighestMeanLogprob(int answers)
+    {
+        const string Body = """{"model":"plain","prompt":["Hi","ho"],"max_tokens":9,"seed":5,"temperature":1.5,"logprobs":0""";
+        JsonElement all = await small.Server.CompleteJsonAsync(Body + ",\"n\":6}");
+        JsonElement best = await small.Server.CompleteJsonAsync(Body + $",\"n\":{answers},\"best_of\":6}}");
+        string[] expected = [.. all.GetProperty("choices").EnumerateArray().Chunk(6).SelectMany(candidates => candidates
+            .OrderByDescending(MeanLogprob).Take(answers)).Select(choice => choice.GetProperty("text").GetString()!)];
+        JsonElement[] choices = [.. best.GetProperty("choices").EnumerateArray()];
+        Assert.Equal(expected, choices.Select(choice => choice.GetProperty("text").GetString()));
+        Assert.Equal(Enumerable.Range(0, 2 * answers), choices.Select(choice => choice.GetProperty("index").GetInt32()));
+        Assert.Equal(Counts(all), Counts(best));
+        JsonElement silent = await small.Server.CompleteJsonAsync(
+            Body.Replace(",\"logprobs\":0", "", StringComparison.Ordinal) + $",\"n\":{answers},\"best_of\":6}}");
+        Assert.All(silent.GetProperty("choices").EnumerateArray(), choice => Assert.Equal(JsonValueKind.Null, choice.GetProperty("logprobs").ValueKind));
+        Assert.Equal(expected, silent.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("text").GetString()));
+    }
+
+    [Fact]
+    public async Task Completion_EndOfText_EndsUnlessIgnoredOrTooEarly()
+    {
+        // The bias makes the end-of-text token, 2, certain.
+        const string Body = """{"model":"plain","prompt":"Hi","max_tokens":6,"temperature":0,"logit_bias":{"2":100}""";
+        await AssertEndAsync(Body + "}", "stop", 1);
+        await AssertEndAsync(Body + ",\"ignore_eos\":true}", "length", 6);
+        await AssertEndAsync(Body + ",\"min_tokens\":4}", "stop", 5);
+        await AssertEndAsync(Body + ",\"min_tokens\":6}", "length", 6);
+    }
+
+    [Fact]
+    public async Task Completion_StopTokenIds_EndTheAnswerAndHaveNoText()
+    {
+        // Token 37 is "A".
+        const string Body = """{"model":"plain","prompt":"Hi","max_tokens":6,"temperature":0,"logit_bias":{"37":100}""";
+        await AssertEndAsync(Body + "}", "length", 6, "AAAAAA");
+        await AssertEndAsync(Body + ",\"stop_token_ids\":[5,37]}", "stop", 1, "");
+        await AssertEndAsync(Body + ",\"stop_token_ids\":[37],\"ignore_eos\":true}", "stop", 1, "");
+        await AssertEndAsync(Body + ",\"stop\":\"AA\",\"min_tokens\":3}", "stop", 4, "AA");
+    }
+
+    private async Task AssertEndAsync(string body, string reason, int tokens, string? text = null)
+    {
+        JsonElement answer = await small.Server.CompleteJsonAsync(body);
+        JsonElement choice = answer.GetProperty("choices")[0];
+        Assert.Equal((reason, tokens), (choice.GetProperty("finish_reason").GetString(), answer.GetProperty("usage").GetProperty("completion_tokens").GetInt32()));
+        Assert.Equal(text ?? choice.GetProperty("text").GetString(), choice.GetProperty("text").GetString());
+    }
+
+    private static double MeanLogprob(JsonElement choice) =>
+        choice.GetProperty("logprobs").GetProperty("token_logprobs").EnumerateArray().Average(logprob => logprob.GetDouble());
+
     private static string Counts(JsonElement answer) => string.Join(' ',
         ((string[])["prompt_tokens", "completion_tokens", "total_tokens"]).Select(name => answer.GetProperty("usage").GetProperty(name).GetRawText()));
 

@@ -126,6 +126,26 @@ public sealed class CompletionFlowTests
         Assert.Equal("length", next.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
     }
 
+    [Theory]
+    [InlineData("/v1/completions", """{"model":"plain","prompt":"hi","max_tokens":1000,"ignore_eos":true}""")]
+    [InlineData("/v1/chat/completions", """{"model":"plain","messages":[{"role":"user","content":"hi"}],"ignore_eos":true}""")]
+    public async Task Answer_TakesTooLong_Is504AndFreesItsBlocks(string path, string body)
+    {
+        await using GatedServer gated = await GatedServer.StartAsync("AnswerSeconds=1");
+        Task<HttpResponseMessage> request = gated.Server.Client.PostAsync(path, new StringContent(body, Encoding.UTF8, "application/json"));
+        // Step by step, a thousand of them take longer than the second that there is.
+        await RunningServer.UntilAsync(() =>
+        {
+            gated.Backend.Allow(1);
+            return request.IsCompleted;
+        });
+        using HttpResponseMessage response = await request;
+        Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
+        Assert.Contains("\"code\":\"request_timeout\"", await response.Content.ReadAsStringAsync());
+        Assert.Equal("false", response.Headers.GetValues("x-should-retry").Single());
+        await RunningServer.UntilAsync(() => gated.IsIdle);
+    }
+
     [Fact]
     public async Task Completion_ModelFails_Is500WithoutDetail()
     {

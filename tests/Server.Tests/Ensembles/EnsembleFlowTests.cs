@@ -129,7 +129,7 @@ public sealed class EnsembleFlowTests(ExpertsServer experts) : IClassFixture<Exp
         Assert.Equal(["a", "b"], both.GetProperty("experts").EnumerateArray().Select(expert => expert.GetString()));
         // Both stand on one table, which is counted once.
         Assert.Equal(byId["a"].GetProperty("embedding_fingerprint").GetString(), both.GetProperty("embedding_fingerprint").GetString());
-        Assert.Equal(Bytes("a") + Bytes("b") - Bytes("a", "shared_bytes"), Bytes("both"));
+        Assert.InRange(Bytes("a") + Bytes("b") - Bytes("both"), 4 * 256 * 32, Bytes("a", "shared_bytes"));
         Assert.True(Bytes("a", "shared_bytes") > 0);
         Assert.Equal(Bytes("both"), Bytes("both", "shared_bytes"));
         Assert.Equal(byId["a"].GetProperty("tokenizer_fingerprint").GetString(), both.GetProperty("tokenizer_fingerprint").GetString());
@@ -211,7 +211,7 @@ public sealed class EnsembleFlowTests(ExpertsServer experts) : IClassFixture<Exp
             ? ServedModel.Load(root, model, options)
             : new ServedModel(model.Id, () => new IllBackend(), Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options)
             {
-                Facts = new ModelFacts(1, "float32", 4, 0, null),
+                Facts = new ModelFacts(1, "float32", [], null),
                 Fingerprint = "fp_ill",
             });
         using HttpResponseMessage response = await server.CompleteAsync("""{"model":"rms+plain","prompt":"x"}""");

@@ -17,7 +17,6 @@ public sealed class ErrorContractTests(SmallServer small) : IClassFixture<SmallS
     [InlineData("{\"model\":\"plain\",\"model\":\"plain\",\"prompt\":\"x\"}", 400, "invalid_json", "model")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"other\":1,\"other\":2}", 400, "invalid_json", "other")]
     [InlineData("{\"prompt\":\"x\"}", 400, "invalid_value", "model")]
-    [InlineData("{\"model\":\"plain\"}", 400, "invalid_value", "prompt")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"\"}", 400, "invalid_value", "prompt")]
     [InlineData("{\"model\":\"plain\",\"prompt\":[]}", 400, "invalid_value", "prompt")]
     [InlineData("{\"model\":\"plain\",\"prompt\":7}", 400, "invalid_value", "prompt")]
@@ -54,7 +53,11 @@ public sealed class ErrorContractTests(SmallServer small) : IClassFixture<SmallS
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"stream_options\":{}}", 400, "invalid_value", "stream_options")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"stream\":true,\"stream_options\":{\"include_usage\":1}}", 400, "invalid_value", "stream_options.include_usage")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"suffix\":\"y\"}", 400, "unsupported_parameter", "suffix")]
-    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"best_of\":2}", 400, "unsupported_parameter", "best_of")]
+    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"best_of\":0}", 400, "invalid_value", "best_of")]
+    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"best_of\":1,\"n\":2}", 400, "invalid_value", "best_of")]
+    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"best_of\":129}", 400, "invalid_value", "best_of")]
+    [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"best_of\":2,\"stream\":true}", 400, "invalid_value", "best_of")]
+    [InlineData("{\"model\":\"plain\",\"prompt\":[\"x\",\"y\"],\"best_of\":65}", 400, "invalid_value", "prompt")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"ensemble\":{}}", 400, "invalid_value", "ensemble")]
     [InlineData("{\"model\":\"plain\",\"prompt\":\"x\",\"expert_logprobs\":true}", 400, "unsupported_parameter", "expert_logprobs")]
     [InlineData("{\"model\":\"nope\",\"prompt\":\"x\"}", 404, "model_not_found", "model")]
@@ -131,15 +134,18 @@ public sealed class ErrorContractTests(SmallServer small) : IClassFixture<SmallS
         Assert.Equal(48, answer.GetProperty("usage").GetProperty("total_tokens").GetInt32());
     }
 
-    [Fact]
-    public async Task Completion_BodyTooLarge_Is413()
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public async Task Completion_BodyTooLarge_Is413(bool asksFirst, bool isChunked)
     {
-        // Asks before it sends: the server closes the connection on who does not.
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
         {
             Content = Json($$"""{"model":"plain","prompt":"{{new string('a', (8 << 20) + 1)}}"}"""),
         };
-        request.Headers.ExpectContinue = true;
+        request.Headers.ExpectContinue = asksFirst;
+        request.Headers.TransferEncodingChunked = isChunked;
         using HttpResponseMessage response = await small.Server.Client.SendAsync(request);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, response.StatusCode);
         Assert.Equal("request_too_large", (await ErrorOfAsync(response)).GetProperty("code").GetString());

@@ -16,7 +16,7 @@ public sealed class DeadEngineTests
             ? ServedModel.Load(root, folder, options)
             : new ServedModel(folder.Id, () => new GatedBackend(), Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options, clock)
             {
-                Facts = new ModelFacts(1, "float32", 4, 0, null),
+                Facts = new ModelFacts(1, "float32", [], null),
                 Fingerprint = "fp_gated",
             });
         Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync("/health/live")).StatusCode);

@@ -10,7 +10,7 @@ internal sealed class GatedBackend : IBackend
     private readonly SemaphoreSlim _gate = new(0);
     private volatile bool _isDisposed;
 
-    public ModelShape Shape => new(256, 1024);
+    public ModelShape Shape => new(256, 1024) { HiddenWidth = 4 };
 
     public KvCapacity Kv => new(256, 16);
 

@@ -24,7 +24,7 @@ internal sealed class GatedServer : IAsyncDisposable
             ? ServedModel.Load(root, folder, options)
             : new ServedModel(folder.Id, () => backend, Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options)
             {
-                Facts = new ModelFacts(1, "float32", 4, 0, null),
+                Facts = new ModelFacts(1, "float32", [], null),
                 Fingerprint = "fp_gated",
             }, settings);
         return new GatedServer(server, backend);

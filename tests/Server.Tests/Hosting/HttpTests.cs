@@ -51,7 +51,22 @@ public sealed class HttpTests(SmallServer small) : IClassFixture<SmallServer>
         Assert.All(operations, operation =>
         {
             Assert.NotEmpty(operation.GetProperty("summary").GetString()!);
-            Assert.True(operation.GetProperty("responses").GetProperty("200").TryGetProperty("content", out _));
+            foreach (JsonProperty body in operation.TryGetProperty("requestBody", out JsonElement request)
+                ? request.GetProperty("content").EnumerateObject() : default)
+                Assert.True(body.Value.TryGetProperty("example", out _), operation.GetProperty("operationId").GetString());
+            foreach (JsonProperty response in operation.GetProperty("responses").EnumerateObject())
+            {
+                JsonElement content = response.Value.GetProperty("content");
+                Assert.All(content.EnumerateObject(), media => Assert.True(media.Value.TryGetProperty("schema", out _)));
+                if (response.Name == "200" && content.TryGetProperty("application/json", out JsonElement answer))
+                    Assert.True(answer.TryGetProperty("example", out _), operation.GetProperty("operationId").GetString());
+            }
+        });
+        // Whatever needs a key says so, and what errors look like.
+        Assert.All(operations.Where(operation => operation.GetProperty("tags")[0].GetString() != "Health"), operation =>
+        {
+            Assert.True(operation.GetProperty("responses").TryGetProperty("401", out _));
+            Assert.NotEmpty(operation.GetProperty("security").EnumerateArray());
         });
         JsonElement schemas = document.RootElement.GetProperty("components").GetProperty("schemas");
         Assert.Equal(4, schemas.GetProperty("CompletionPrompt").GetProperty("oneOf").GetArrayLength());

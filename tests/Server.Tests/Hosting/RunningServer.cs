@@ -48,7 +48,7 @@ internal sealed class RunningServer : IAsyncDisposable
         string[] arguments =
         [
             "--urls=http://127.0.0.1:0", "--Serilog:MinimumLevel:Default=Fatal",
-            $"--Serving:Models={TestData.Path("checkpoints")}", .. settings.Select(setting => $"--Serving:{setting}"),
+            $"--Serving:Models={TestData.Path("checkpoints")}", .. settings.SelectMany(setting => $"--Serving:{setting}".Split('\n')),
         ];
         WebApplication app = ServerApplication.Build(arguments, services =>
         {

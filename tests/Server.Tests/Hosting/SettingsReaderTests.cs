@@ -11,7 +11,7 @@ public sealed class SettingsReaderTests
     [InlineData("ShutdownSeconds", "soon", "0 to 3600")]
     [InlineData("KeepAliveSeconds", "16", "1 to 15")]
     [InlineData("WriteTimeoutSeconds", "0", "1 to 300")]
-    [InlineData("HeaderSeconds", "61", "1 to 60")]
+    [InlineData("HeaderSeconds", "11", "1 to 10")]
     [InlineData("MaxBodyBytes", "1", "1024 to 1073741824")]
     [InlineData("MaxBodyBytes", "99999999999999", "1024 to 1073741824")]
     [InlineData("MaxChoices", "0", "1 to 4096")]

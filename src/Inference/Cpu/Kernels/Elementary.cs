@@ -34,6 +34,24 @@ internal static class Elementary
         return T.MultiplyAdd(half, Erf(x * T.Broadcast(0.70710678f)), half);
     }
 
+    /// <summary>x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³))), which is x σ(2 √(2/π) (x + 0.044715 x³)).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T GeluTanh<T>(T x)
+        where T : unmanaged, ILanes<T>
+    {
+        T inner = T.MultiplyAdd(x * x * T.Broadcast(0.044715f), x, x);
+        return x * Sigmoid(inner * T.Broadcast(1.5957691f));
+    }
+
+    /// <summary>x σ(x).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Silu<T>(T x)
+        where T : unmanaged, ILanes<T> => x * Sigmoid(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T Sigmoid<T>(T x)
+        where T : unmanaged, ILanes<T> => T.Broadcast(1f) / (T.Broadcast(1f) + Exp(T.Zero - x));
+
     /// <summary>The error function: x P(x²) / Q(x²) on [-4, 4], the rational approximation that Eigen uses.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Erf<T>(T x)

@@ -11,4 +11,13 @@ internal enum Epilogue
 
     /// <summary>Their GELU is stored.</summary>
     Gelu,
+
+    /// <summary>The tanh approximation of their GELU is stored.</summary>
+    GeluTanh,
+
+    /// <summary>x σ(x) of them is stored.</summary>
+    Silu,
+
+    /// <summary>They are stored, 0 where they are negative.</summary>
+    Relu,
 }

@@ -6,8 +6,6 @@ namespace Serving.Inference.Cpu.Kernels;
 internal sealed unsafe class KernelSet<T>(string name) : KernelSet
     where T : unmanaged, ILanes<T>
 {
-    private const float Epsilon = 1e-5f;
-
     public override string Name => name;
 
     public override void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums)
@@ -48,16 +46,21 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
         for (int i = 0; i < PanelOutputs; i += Lanes.Count)
         {
             T value = T.Load(sums + i);
-            if (epilogue == Epilogue.Add)
-                value += T.Load(target + i);
-            else if (epilogue == Epilogue.Gelu)
-                value = Elementary.Gelu(value);
+            value = epilogue switch
+            {
+                Epilogue.Add => value + T.Load(target + i),
+                Epilogue.Gelu => Elementary.Gelu(value),
+                Epilogue.GeluTanh => Elementary.GeluTanh(value),
+                Epilogue.Silu => Elementary.Silu(value),
+                Epilogue.Relu => T.Max(value, T.Zero),
+                _ => value,
+            };
             T.Store(value, target + i);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void LayerNorm(float* x, float* weight, float* bias, float* target, int width)
+    public override void LayerNorm(float* x, float* weight, float* bias, float* target, int width, float epsilon)
     {
         T sum = T.Zero;
         for (int i = 0; i < width; i += Lanes.Count)
@@ -70,13 +73,13 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             squares = T.MultiplyAdd(difference, difference, squares);
         }
 
-        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + Epsilon));
+        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + epsilon));
         for (int i = 0; i < width; i += Lanes.Count)
             T.Store(T.MultiplyAdd((T.Load(x + i) - mean) * inverse, T.Load(weight + i), T.Load(bias + i)), target + i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void RmsNorm(float* x, float* weight, float* target, int width)
+    public override void RmsNorm(float* x, float* weight, float* target, int width, float epsilon)
     {
         T squares = T.Zero;
         for (int i = 0; i < width; i += Lanes.Count)
@@ -85,7 +88,7 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
             squares = T.MultiplyAdd(value, value, squares);
         }
 
-        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + Epsilon));
+        T inverse = T.Broadcast(1 / MathF.Sqrt((T.Sum(squares) / width) + epsilon));
         for (int i = 0; i < width; i += Lanes.Count)
             T.Store(T.Load(x + i) * inverse * T.Load(weight + i), target + i);
     }

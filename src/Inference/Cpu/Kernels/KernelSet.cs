@@ -42,10 +42,11 @@ internal abstract unsafe class KernelSet
     /// <param name="bias">Likewise.</param>
     /// <param name="target">[width], written up to the next multiple of 16.</param>
     /// <param name="width">Values.</param>
-    public abstract void LayerNorm(float* x, float* weight, float* bias, float* target, int width);
+    /// <param name="epsilon">Added to the variance.</param>
+    public abstract void LayerNorm(float* x, float* weight, float* bias, float* target, int width, float epsilon);
 
     /// <summary>Normalises a row to root mean square 1, then weight.</summary>
-    public abstract void RmsNorm(float* x, float* weight, float* target, int width);
+    public abstract void RmsNorm(float* x, float* weight, float* target, int width, float epsilon);
 
     /// <summary>Turns each pair (i, i + size/2) of a head by its angles, then scales.</summary>
     /// <param name="head">[size].</param>

@@ -8,24 +8,30 @@ namespace Serving.Server.Completions;
 /// Generates all choices of a plan side by side and merges their pieces. A choice that fails ends the others; disposal cancels
 /// whatever still runs and waits until the engine let go of it.
 /// </summary>
-internal sealed class CompletionRun : IAsyncDisposable
+internal sealed class GenerationRun<TPiece> : IAsyncDisposable
 {
     private readonly CancellationTokenSource _ending;
-    private readonly Channel<CompletionChoice> _pieces = Channel.CreateUnbounded<CompletionChoice>(new() { SingleReader = true });
+    private readonly Channel<TPiece> _pieces = Channel.CreateUnbounded<TPiece>(new() { SingleReader = true });
     private readonly CompletionPlan _plan;
     private readonly RequestTelemetry? _telemetry;
+    private readonly FollowChoice _follow;
+    private readonly Score[] _scores; // of each choice
     private Task _generating = Task.CompletedTask;
     private int _completionTokens;
     private int _cachedTokens;
 
-    private CompletionRun(CompletionPlan plan, RequestTelemetry? telemetry, CancellationToken cancellationToken)
+    private GenerationRun(CompletionPlan plan, FollowChoice follow, RequestTelemetry? telemetry, CancellationToken cancellationToken)
     {
-        (_plan, _telemetry) = (plan, telemetry);
+        (_plan, _follow, _telemetry) = (plan, follow, telemetry);
+        _scores = new Score[plan.Choices.Count];
         _ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
 
+    /// <summary>Makes what turns a choice's events into pieces.</summary>
+    public delegate Func<GenerationEvent, TPiece> FollowChoice(CompletionPlan.Choice choice);
+
     /// <summary>The pieces of all choices in the order of their making; fails as the first choice that fails.</summary>
-    public ChannelReader<CompletionChoice> Pieces => _pieces.Reader;
+    public ChannelReader<TPiece> Pieces => _pieces.Reader;
 
     /// <summary>Tokens generated so far, in all choices.</summary>
     public int CompletionTokens => Volatile.Read(ref _completionTokens);
@@ -35,16 +41,21 @@ internal sealed class CompletionRun : IAsyncDisposable
         _plan.PromptTokens, CompletionTokens, _plan.PromptTokens + CompletionTokens,
         new PromptTokensDetails(Volatile.Read(ref _cachedTokens)));
 
+    /// <summary>The mean log-probability of a choice's generated tokens, where log-probabilities were asked of the engine.
+    /// Whole once <see cref="Pieces"/> has ended.</summary>
+    public double MeanLogprob(int choice) => _scores[choice].Mean;
+
     /// <summary>Hands all choices to the engine.</summary>
     /// <param name="plan">What to generate.</param>
+    /// <param name="follow">What a choice's events become.</param>
     /// <param name="cancellationToken">Ends all choices.</param>
     /// <param name="telemetry">Measures them; null = nobody does.</param>
     /// <exception cref="Inference.Scheduling.EngineRefusedException">The engine does not take one of them; none runs then.</exception>
-    public static async Task<CompletionRun> StartAsync(
-        CompletionPlan plan, CancellationToken cancellationToken, RequestTelemetry? telemetry = null)
+    public static async Task<GenerationRun<TPiece>> StartAsync(
+        CompletionPlan plan, FollowChoice follow, CancellationToken cancellationToken, RequestTelemetry? telemetry = null)
     {
         telemetry?.Begin(plan.Model);
-        var run = new CompletionRun(plan, telemetry, cancellationToken);
+        var run = new GenerationRun<TPiece>(plan, follow, telemetry, cancellationToken);
         try
         {
             run.Submit();
@@ -81,7 +92,7 @@ internal sealed class CompletionRun : IAsyncDisposable
     // Never throws: the fault goes to the reader of the pieces.
     private async Task FollowAsync(CompletionPlan.Choice choice, ChannelReader<GenerationEvent> events)
     {
-        var progress = new ChoiceProgress(choice, _plan.Model.Tokenizer);
+        Func<GenerationEvent, TPiece> follow = _follow(choice);
         GenerationTelemetry? telemetry = _telemetry?.Follow();
         try
         {
@@ -89,7 +100,7 @@ internal sealed class CompletionRun : IAsyncDisposable
             {
                 Count(step, choice);
                 telemetry?.Note(step);
-                _pieces.Writer.TryWrite(progress.Step(step));
+                _pieces.Writer.TryWrite(follow(step));
             }
         }
         catch (Exception fault)
@@ -101,8 +112,11 @@ internal sealed class CompletionRun : IAsyncDisposable
 
     private void Count(GenerationEvent step, CompletionPlan.Choice choice)
     {
-        if (step is TokenGenerated)
+        if (step is TokenGenerated token)
+        {
             Interlocked.Increment(ref _completionTokens);
+            _scores[choice.Index].Add(token.Logprob ?? 0);
+        }
         else if (step is GenerationFinished end && IsFirstOfPrompt(choice))
             Interlocked.Add(ref _cachedTokens, end.Usage.CachedTokens);
     }
@@ -110,4 +124,14 @@ internal sealed class CompletionRun : IAsyncDisposable
     // A prompt counts once, whatever the number of its answers.
     private bool IsFirstOfPrompt(CompletionPlan.Choice choice) =>
         choice.Index == 0 || !ReferenceEquals(_plan.Choices[choice.Index - 1].Request.PromptTokens, choice.Request.PromptTokens);
+
+    private struct Score
+    {
+        private double _sum;
+        private int _tokens;
+
+        public readonly double Mean => _tokens == 0 ? 0 : _sum / _tokens;
+
+        public void Add(double logprob) => (_sum, _tokens) = (_sum + logprob, _tokens + 1);
+    }
 }

@@ -1,6 +1,4 @@
-using Serving.Testing;
-
-namespace Serving.EndToEnd;
+namespace Serving.Testing;
 
 /// <summary>A models root of its own, to be spoiled by a test; deleted afterwards.</summary>
 internal sealed class CheckpointCopies : IDisposable

@@ -1,0 +1,141 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Serving.Inference.Checkpoints;
+
+/// <summary>
+/// Writes a model as a folder that any reader of the family understands: one <c>model.safetensors</c> with the usual names,
+/// matrices [outputs, inputs], the table inside, several experts side by side; <c>config.json</c> with what a
+/// <c>serving.json</c> said; the tokenizer. Values keep their type and their bits.
+/// </summary>
+public static class CleanCheckpoint
+{
+    private const int SliceFloats = 1 << 20;
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private static readonly string[] SideFiles =
+        ["tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "generation_config.json"];
+
+    /// <summary>Writes the folder beside its place and renames it: it is there as a whole, or not at all.</summary>
+    /// <param name="model">The model; several gigabytes need no more memory than a few megabytes.</param>
+    /// <param name="folder">Must not exist.</param>
+    /// <param name="progress">Told the bytes written and the bytes in all.</param>
+    /// <exception cref="IOException">The folder exists, or the disk is full.</exception>
+    public static void Write(LoadedModel model, string folder, IProgress<(long Done, long Total)>? progress = null)
+    {
+        string place = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        if (Path.Exists(place))
+            throw new IOException($"'{folder}' exists.");
+        string partial = $"{place}.{Environment.ProcessId}.partial";
+        try
+        {
+            Directory.CreateDirectory(partial);
+            SafetensorsWriter weights = TensorsOf(model);
+            weights.Save(Path.Combine(partial, "model.safetensors"), progress is null ? null : new Share(progress, weights.Bytes));
+            WriteConfig(model, Path.Combine(partial, "config.json"));
+            CopySideFiles(model, partial);
+            Directory.Move(partial, place);
+        }
+        catch
+        {
+            if (Directory.Exists(partial))
+                Directory.Delete(partial, recursive: true);
+            throw;
+        }
+    }
+
+    private static SafetensorsWriter TensorsOf(LoadedModel model)
+    {
+        var file = new SafetensorsWriter();
+        bool haveOneTable = model.Experts.All(expert => expert.Table == model.Table && expert.TableSource == model.Weights.TableSource);
+        if (haveOneTable)
+            AddTable(file, "", model.Weights);
+        for (int i = 0; i < model.Experts.Count; i++)
+        {
+            string prefix = model.Experts.Count > 1 ? $"experts.{i}." : "";
+            if (!haveOneTable)
+                AddTable(file, prefix, model.Experts[i]);
+            AddExpert(file, prefix, model.Experts[i]);
+        }
+
+        return file;
+    }
+
+    private static void AddTable(SafetensorsWriter file, string prefix, TransformerWeights expert)
+    {
+        string name = $"{prefix}token_embeddings.weight";
+        if (expert.TableTensor is { } tensor)
+            file.Add(tensor.Named(name));
+        else if (expert.TableSource == TableSource.Substrate)
+            file.Add(name, DType.F32, [expert.Table.Rows, expert.Table.Dimensions], output => WriteValues(output, expert.Table.Values));
+    }
+
+    private static void WriteValues(Stream output, ReadOnlySpan<float> values)
+    {
+        for (; values.Length > 0; values = values[Math.Min(values.Length, SliceFloats)..])
+            output.Write(MemoryMarshal.AsBytes(values[..Math.Min(values.Length, SliceFloats)]));
+    }
+
+    private static void AddExpert(SafetensorsWriter file, string prefix, TransformerWeights expert)
+    {
+        for (int layer = 0; layer < expert.Blocks.Count; layer++)
+        {
+            BlockWeights block = expert.Blocks[layer];
+            string start = $"{prefix}transformer_layers.{layer}.";
+            Add(file, start + "input_layernorm", block.AttentionNorm.Weight, block.AttentionNorm.Bias);
+            Add(file, start + "self_attn.q_proj", block.Query.Weight, block.Query.Bias);
+            Add(file, start + "self_attn.k_proj", block.Key.Weight, block.Key.Bias);
+            Add(file, start + "self_attn.v_proj", block.Value.Weight, block.Value.Bias);
+            Add(file, start + "self_attn.o_proj", block.Output.Weight, block.Output.Bias);
+            Add(file, start + "post_attention_layernorm", block.MlpNorm.Weight, block.MlpNorm.Bias);
+            Add(file, start + "mlp.0", block.Up.Weight, block.Up.Bias);
+            Add(file, start + "mlp.2", block.Down.Weight, block.Down.Bias);
+        }
+
+        if (expert.FinalNorm is { } norm)
+            Add(file, prefix + "final_layernorm", norm.Weight, norm.Bias);
+        Add(file, prefix + "lm_head", expert.Head.Weight, expert.Head.Bias);
+    }
+
+    private static void Add(SafetensorsWriter file, string name, Tensor weight, Tensor? bias)
+    {
+        file.Add(weight.Named(name + ".weight"));
+        if (bias is not null)
+            file.Add(bias.Named(name + ".bias"));
+    }
+
+    // What the tensors were called is settled now; what else a serving.json said goes where it belongs.
+    private static void WriteConfig(LoadedModel model, string path)
+    {
+        JsonObject config = JsonNode.Parse(File.ReadAllBytes(model.Config.Path))!.AsObject();
+        config.Remove("substrate");
+        if (config.ContainsKey("tie_word_embeddings"))
+            config["tie_word_embeddings"] = false;
+        ServingOverrides overrides = ServingOverrides.Read(model.Path);
+        if (overrides.RopePairing is { } pairing)
+            config["rope_pairing"] = pairing.ToString().ToLowerInvariant();
+        if (overrides.Norm is { } norm)
+            config["norm"] = norm.ToString().ToLowerInvariant();
+        if (overrides.NormEpsilon is { } epsilon)
+            config["norm_epsilon"] = epsilon;
+        if (overrides.Activation is { } activation)
+            config["activation"] = JsonNamingPolicy.SnakeCaseLower.ConvertName(activation.ToString());
+        if (overrides.Heads is { } heads)
+            config["n_head"] = heads;
+        File.WriteAllText(path, config.ToJsonString(Indented) + "\n");
+    }
+
+    private static void CopySideFiles(LoadedModel model, string folder)
+    {
+        File.Copy(model.TokenizerPath, Path.Combine(folder, "tokenizer.json"));
+        foreach (string file in SideFiles.Where(file => File.Exists(Path.Combine(model.Path, file))))
+            File.Copy(Path.Combine(model.Path, file), Path.Combine(folder, file));
+    }
+
+    private sealed class Share(IProgress<(long Done, long Total)> progress, long total) : IProgress<long>
+    {
+        public void Report(long value) => progress.Report((value, total));
+    }
+}

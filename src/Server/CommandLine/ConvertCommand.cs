@@ -1,0 +1,61 @@
+using System.CommandLine;
+using Serving.Inference.Checkpoints;
+
+namespace Serving.Server.CommandLine;
+
+/// <summary>The verb <c>convert</c>: writes a model as one clean safetensors folder.</summary>
+internal static class ConvertCommand
+{
+    private static readonly Argument<string> Folder = new("dir")
+    {
+        Description = "The model's folder: safetensors or PyTorch files, whole or in shards, with any names that 'inspect' knows.",
+        HelpName = "DIR",
+    };
+
+    private static readonly Option<string> Out = new("--out")
+    {
+        Description = "The folder to write; it must not exist.",
+        Required = true,
+        HelpName = "DIR",
+    };
+
+    public static Command Create()
+    {
+        var command = new Command("convert", """
+            Writes a model as one clean folder: model.safetensors with the usual names and the table inside, config.json,
+            tokenizer. Values keep their type and their bits.
+
+            Example:
+              convert downloads/best_bvv_moe --out models/best_bvv_moe
+            """)
+        {
+            Folder, Out, CommonOptions.Verbose,
+        };
+        command.SetAction(parsed => Run(parsed.GetValue(Folder)!, parsed.GetValue(Out)!));
+        return command;
+    }
+
+    private static int Run(string folder, string target)
+    {
+        if (Path.Exists(target))
+            throw new CommandLineException(ExitCode.Usage, "The folder to write exists.", target, "Name a new one, or remove it first.");
+        using LoadedModel model = ModelFolders.Load(folder);
+        using (var progress = new ProgressBar("convert"))
+            Write(model, target, progress);
+        Console.Error.WriteLine($"{target}: {model.Parameters:N0} parameters, {model.DType}");
+        return ExitCode.Ok;
+    }
+
+    private static void Write(LoadedModel model, string target, ProgressBar progress)
+    {
+        try
+        {
+            CleanCheckpoint.Write(model, target, progress);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandLineException(ExitCode.Failure, $"The folder could not be written: {fault.Message}", target,
+                "Make room, or name another folder with --out; nothing was left behind.", fault);
+        }
+    }
+}
