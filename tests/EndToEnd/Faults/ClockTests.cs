@@ -1,3 +1,5 @@
+using Serving.Testing;
+
 namespace Serving.EndToEnd.Faults;
 
 [Collection(FaultSeries.Name)]

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Serving.Testing;
 
 namespace Serving.EndToEnd.Faults;
 

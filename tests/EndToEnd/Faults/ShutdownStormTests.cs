@@ -1,4 +1,5 @@
 using System.Net;
+using Serving.Testing;
 
 namespace Serving.EndToEnd.Faults;
 
