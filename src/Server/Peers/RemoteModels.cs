@@ -29,7 +29,10 @@ internal sealed class RemoteModels : IDisposable
             KeepAlivePingDelay = TimeSpan.FromSeconds(5),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(5),
             UseProxy = false,
-        }) { Timeout = Timeout.InfiniteTimeSpan };
+        })
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
         RemoteOptions remote = options.Value.Remote;
         foreach ((string model, IReadOnlyList<Uri> addresses) in Parse(remote.Models ?? ""))
             meter.Add(_groups[model] = new PeerGroup(model, addresses, remote, _client, meter));
