@@ -23,12 +23,40 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>The lines of the log so far.</summary>
     public IReadOnlyList<string> Log => [.. _log];
 
+    /// <summary>Where peers find it; null when they do not.</summary>
+    public string? PeerUrl { get; private set; }
+
     public string Errors => string.Join('\n', _errors);
 
     /// <summary>Starts the program and waits until it is ready.</summary>
-    public static async Task<ServerProcess> StartAsync(string models, params string[] arguments)
+    public static Task<ServerProcess> StartAsync(string models, params string[] arguments) =>
+        StartAtAsync(new Uri("http://127.0.0.1:0"), models, arguments);
+
+    /// <summary>Starts the program at an address of its own and waits until it is ready.</summary>
+    public static Task<ServerProcess> StartAtAsync(Uri url, string models, params string[] arguments) =>
+        ReadyAsync(Launch(["serve", "--models", models, "--urls", url.GetLeftPart(UriPartial.Authority), .. arguments]));
+
+    /// <summary>Starts the program in an environment or by another program, and waits until it is ready.</summary>
+    /// <param name="models">The folder of models.</param>
+    /// <param name="prefix">A command that runs the one that follows it; empty = none.</param>
+    /// <param name="environment">Variables to add.</param>
+    /// <param name="arguments">More arguments of the program.</param>
+    public static Task<ServerProcess> StartInAsync(
+        string models, string[] prefix, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
-        ServerProcess server = Launch(["serve", "--models", models, "--urls", "http://127.0.0.1:0", .. arguments]);
+        ProcessStartInfo start = StartInfo(["serve", "--models", models, "--urls", "http://127.0.0.1:0", .. arguments]);
+        string[] command = [.. prefix, start.FileName, .. start.ArgumentList];
+        (start.FileName, string[] rest) = (command[0], command[1..]);
+        start.ArgumentList.Clear();
+        foreach (string argument in rest)
+            start.ArgumentList.Add(argument);
+        foreach ((string name, string value) in environment)
+            start.Environment[name] = value;
+        return ReadyAsync(Launch(start));
+    }
+
+    private static async Task<ServerProcess> ReadyAsync(ServerProcess server)
+    {
         server.Client = new HttpClient(new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero })
         {
             BaseAddress = await server._address.Task.WaitAsync(Patience),
@@ -48,9 +76,11 @@ internal sealed class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Starts the program without waiting for anything.</summary>
-    public static ServerProcess Launch(params string[] arguments)
+    public static ServerProcess Launch(params string[] arguments) => Launch(StartInfo(arguments));
+
+    private static ServerProcess Launch(ProcessStartInfo start)
     {
-        var server = new ServerProcess(new Process { StartInfo = StartInfo(arguments) });
+        var server = new ServerProcess(new Process { StartInfo = start });
         server._process.OutputDataReceived += (_, line) => server.Read(line.Data);
         server._process.ErrorDataReceived += (_, line) => Enqueue(server._errors, line.Data);
         server._process.Start();
@@ -71,6 +101,16 @@ internal sealed class ServerProcess : IAsyncDisposable
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
+    }
+
+    /// <summary>Files and sockets that the program has open.</summary>
+    public int OpenFiles => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
+
+    /// <summary>Lets the program have no more than so many files.</summary>
+    public async Task LimitFilesAsync(int files)
+    {
+        using Process limit = Process.Start("prlimit", [$"--pid={_process.Id}", $"--nofile={files}"]);
+        await limit.WaitForExitAsync();
     }
 
     /// <summary>Sends a signal, as <c>INT</c>.</summary>
@@ -111,6 +151,8 @@ internal sealed class ServerProcess : IAsyncDisposable
     private void Read(string? line)
     {
         Enqueue(_log, line);
+        if (line is not null && line.Contains("Listening for peers on {PeerUrl}", StringComparison.Ordinal))
+            PeerUrl = JsonDocument.Parse(line).RootElement.GetProperty(nameof(PeerUrl)).GetString();
         if (line is not null && line.Contains("Listening on {Url}", StringComparison.Ordinal))
             _address.TrySetResult(new Uri(JsonDocument.Parse(line).RootElement.GetProperty("Url").GetString()!));
     }

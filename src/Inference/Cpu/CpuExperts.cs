@@ -14,9 +14,11 @@ public sealed class CpuExperts : IDisposable
     /// <param name="model">The checkpoint.</param>
     /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
     /// <param name="quantization">Whether matrices keep their precision (default).</param>
+    /// <param name="progress">Told the share that is packed, 0 to 1; null = nobody asks.</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
-    public CpuExperts(LoadedModel model, int threads = 0, Quantization quantization = Quantization.None)
-        : this(model.Id, model.Experts, threads, quantization)
+    public CpuExperts(
+        LoadedModel model, int threads = 0, Quantization quantization = Quantization.None, IProgress<double>? progress = null)
+        : this(model.Id, model.Experts, threads, quantization, progress)
     {
     }
 
@@ -25,15 +27,17 @@ public sealed class CpuExperts : IDisposable
     /// <param name="experts">At least one.</param>
     /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
     /// <param name="quantization">Whether matrices keep their precision (default).</param>
+    /// <param name="progress">Told the share that is packed, 0 to 1; null = nobody asks.</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
     public CpuExperts(
-        string id, IReadOnlyList<TransformerWeights> experts, int threads = 0, Quantization quantization = Quantization.None)
+        string id, IReadOnlyList<TransformerWeights> experts, int threads = 0, Quantization quantization = Quantization.None,
+        IProgress<double>? progress = null)
     {
         _names = [.. experts.Select(expert => expert.Name.Length == 0 ? id : $"{id}/{expert.Name}")];
         try
         {
             foreach (TransformerWeights expert in experts)
-                _models.Add(new CpuModel(expert, threads, quantization));
+                _models.Add(new CpuModel(expert, threads, quantization, progress));
         }
         catch
         {

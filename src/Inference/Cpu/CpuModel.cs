@@ -17,12 +17,14 @@ public sealed class CpuModel : IDisposable
     /// <param name="weights">The model.</param>
     /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
     /// <param name="quantization">Whether matrices keep their precision (default).</param>
+    /// <param name="progress">Told the share of the blocks that are packed, 0 to 1; null = nobody asks.</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
-    public CpuModel(TransformerWeights weights, int threads = 0, Quantization quantization = Quantization.None)
+    public CpuModel(
+        TransformerWeights weights, int threads = 0, Quantization quantization = Quantization.None, IProgress<double>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(weights);
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        Packed = new PackedModel(weights, quantization, WorkerPool.OfThreads(threads));
+        Packed = new PackedModel(weights, quantization, WorkerPool.OfThreads(threads), progress);
     }
 
     /// <summary>The weights as kernels read them.</summary>

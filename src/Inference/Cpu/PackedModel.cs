@@ -7,17 +7,16 @@ namespace Serving.Inference.Cpu;
 /// <summary>All weights of a model as the kernels read them.</summary>
 internal sealed class PackedModel : IDisposable
 {
-    public PackedModel(TransformerWeights weights, Quantization quantization, WorkerPool pool)
+    public PackedModel(TransformerWeights weights, Quantization quantization, WorkerPool pool, IProgress<double>? progress = null)
     {
         (Table, Width, Heads, HeadSize) = (weights.Table, weights.Width, weights.Heads, weights.HeadSize);
         (HiddenWidth, VocabularySize, ContextTokens) = (weights.HiddenWidth, weights.VocabularySize, weights.ContextTokens);
-        Blocks = [.. weights.Blocks.Select(block => new Block(
-            Pack(block.AttentionNorm, weights),
-            PackQueryKeyValue(block, weights, quantization, pool),
-            PackedMatrix.Pack(block.Output, quantization.FormatOf(block.Output), pool),
-            Pack(block.MlpNorm, weights),
-            PackedMatrix.Pack(block.Up, quantization.FormatOf(block.Up), pool),
-            PackedMatrix.Pack(block.Down, quantization.FormatOf(block.Down), pool)))];
+        Blocks = new Block[weights.Blocks.Count];
+        for (int i = 0; i < Blocks.Length; i++)
+        {
+            Blocks[i] = Pack(weights.Blocks[i], weights, quantization, pool);
+            progress?.Report((i + 1.0) / Blocks.Length);
+        }
         FinalNorm = weights.FinalNorm is null ? null : Pack(weights.FinalNorm, weights);
         Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
         KvFormat = quantization.KvFormatOf(weights);
@@ -85,6 +84,14 @@ internal sealed class PackedModel : IDisposable
         Head.Dispose();
         Rotary.Dispose();
     }
+
+    private static Block Pack(BlockWeights block, TransformerWeights weights, Quantization quantization, WorkerPool pool) => new(
+        Pack(block.AttentionNorm, weights),
+        PackQueryKeyValue(block, weights, quantization, pool),
+        PackedMatrix.Pack(block.Output, quantization.FormatOf(block.Output), pool),
+        Pack(block.MlpNorm, weights),
+        PackedMatrix.Pack(block.Up, quantization.FormatOf(block.Up), pool),
+        PackedMatrix.Pack(block.Down, quantization.FormatOf(block.Down), pool));
 
     private static PackedNorm Pack(NormWeights norm, TransformerWeights weights) => new(norm, weights.Norm, weights.NormEpsilon);
 

@@ -54,12 +54,11 @@ public sealed class LogitEnsemble : IBackend
         ArgumentNullException.ThrowIfNull(batch);
         int vocabulary = Shape.VocabularySize, values = checked(batch.LogitRows * vocabulary);
         ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, values, nameof(logits));
-        for (int member = 0; member < _members.Length; member++)
-        {
-            if (_logits[member].Length < values)
-                _logits[member] = GC.AllocateUninitializedArray<float>(values);
-            _members[member].Backend.Forward(batch, _logits[member].AsSpan(0, values));
-        }
+        foreach (EnsembleMember member in _members)
+            (member.Backend as IRemoteBackend)?.Begin(batch);
+        // Members of this process compute while the others are on their way.
+        ForwardEach(batch, values, areRemote: false);
+        ForwardEach(batch, values, areRemote: true);
         FindFaults(batch.LogitRows);
         int row = 0;
         foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
@@ -103,6 +102,21 @@ public sealed class LogitEnsemble : IBackend
     {
         foreach (EnsembleMember member in _all)
             member.Backend.Dispose();
+    }
+
+    private void ForwardEach(ForwardBatch batch, int values, bool areRemote)
+    {
+        for (int member = 0; member < _members.Length; member++)
+        {
+            if (_members[member].Backend is IRemoteBackend != areRemote)
+                continue;
+            if (_logits[member].Length < values)
+                _logits[member] = GC.AllocateUninitializedArray<float>(values);
+            if (_members[member].Backend is IRemoteBackend begun)
+                begun.Complete(_logits[member].AsSpan(0, values));
+            else
+                _members[member].Backend.Forward(batch, _logits[member].AsSpan(0, values));
+        }
     }
 
     // A member that breaks on one text is a fault of that text's row alone.

@@ -9,8 +9,8 @@ namespace Serving.Inference.Scheduling;
 /// </summary>
 /// <remarks>
 /// Thread-safe. One dedicated thread, the engine loop, owns queues, blocks, backend and sampler, and is fed by a channel;
-/// it never waits for a listener. The fault of one request ends that request, a failing forward pass ends those that were
-/// part of it, and the loop lives on. The backend belongs to the caller, who disposes it after the engine.
+/// it never waits for a listener. The fault of one request ends that request alone, and the loop lives on. The backend belongs to
+/// the caller, who disposes it after the engine.
 /// </remarks>
 public sealed class Engine : IAsyncDisposable
 {
@@ -26,6 +26,7 @@ public sealed class Engine : IAsyncDisposable
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _stopping;
+    private volatile bool _failed;
 
     // The loop's own.
     private Task<bool>? _nextCommand;
@@ -58,6 +59,9 @@ public sealed class Engine : IAsyncDisposable
 
     /// <summary>The longest sequence, prompt and answer together: the model's context, or less if K/V blocks hold less.</summary>
     public int ContextTokens => _loop.ContextTokens;
+
+    /// <summary>Whether the loop died of a defect: nothing will be answered any more.</summary>
+    public bool HasFailed => _failed;
 
     /// <summary>A snapshot of the engine.</summary>
     public EngineStatistics Statistics => _door.Statistics;
@@ -129,6 +133,7 @@ public sealed class Engine : IAsyncDisposable
         }
         catch (Exception fault)
         {
+            _failed = true;
             end = new EngineRefusedException(EngineRefusal.Faulted, "The engine's loop failed; restart the process.", 1, fault);
             _door.Close(end);
         }

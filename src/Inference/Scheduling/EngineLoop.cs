@@ -17,6 +17,7 @@ internal sealed class EngineLoop
     private readonly LogSoftmax _logSoftmax;
     private readonly LogitAdjuster _adjuster;
     private readonly ForwardBatch _batch = new();
+    private readonly ForwardBatch _single = new();
     private readonly float[] _logits; // [LogitRows, vocabulary]
     private readonly int _vocabulary;
 
@@ -104,8 +105,7 @@ internal sealed class EngineLoop
         NoteStarts();
     }
 
-    /// <summary>Runs the planned pass and what follows from it. A fault of a request ends it, one of the model all in the pass.
-    /// </summary>
+    /// <summary>Runs the planned pass and what follows from it. A fault ends the requests that it is of, and no others.</summary>
     public void Compute()
     {
         Steps++;
@@ -116,11 +116,48 @@ internal sealed class EngineLoop
         }
         catch (Exception fault)
         {
-            foreach (ScheduledChunk chunk in _scheduler.Scheduled)
-                Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
+            Isolate(fault);
             return;
         }
-        Distribute(logits);
+        int row = 0;
+        foreach (ScheduledChunk chunk in _scheduler.Scheduled)
+        {
+            Use(chunk, logits.Slice(row * _vocabulary, chunk.LogitRows * _vocabulary), row);
+            row += chunk.LogitRows;
+        }
+    }
+
+    /// <summary>Computes a pass that failed once more, sequence by sequence, so that only those at fault end. The others cannot tell:
+    /// a row is the same bits in any batch. What nobody can compute is not tried again.</summary>
+    private void Isolate(Exception fault)
+    {
+        ReadOnlySpan<ScheduledChunk> chunks = _scheduler.Scheduled;
+        bool isHopeless = chunks.Length == 1 || fault is BackendUnavailableException;
+        foreach (ScheduledChunk chunk in chunks)
+        {
+            if (isHopeless) Abort((Generation)chunk.Sequence, FinishReason.Error, fault);
+            else ComputeAlone(chunk);
+        }
+    }
+
+    private void ComputeAlone(ScheduledChunk chunk)
+    {
+        Sequence sequence = chunk.Sequence;
+        if (chunk.IsDraft) chunk = new ScheduledChunk(sequence, Length: 1, LogitRows: 1); // without the guesses
+        Span<float> logits = _logits.AsSpan(0, chunk.LogitRows * _vocabulary);
+        _single.Clear();
+        _single.Add(sequence.Tokens.Slice(sequence.Computed, chunk.Length), sequence.Computed, sequence.Blocks, chunk.LogitRows,
+            sequence.HiddenSum, sequence.Request.Blend);
+        try
+        {
+            _backend.Forward(_single, logits);
+        }
+        catch (Exception fault)
+        {
+            Abort((Generation)sequence, FinishReason.Error, fault);
+            return;
+        }
+        Use(chunk, logits, row: 0);
     }
 
     private void Guess()
@@ -146,29 +183,22 @@ internal sealed class EngineLoop
         }
     }
 
-    private void Distribute(ReadOnlySpan<float> logits)
+    private void Use(in ScheduledChunk chunk, ReadOnlySpan<float> logits, int row)
     {
-        int row = 0;
-        foreach (ScheduledChunk chunk in _scheduler.Scheduled)
+        Generation generation = (Generation)chunk.Sequence;
+        try
         {
-            Generation generation = (Generation)chunk.Sequence;
-            int length = chunk.LogitRows * _vocabulary;
-            try
+            ComputedTokens += chunk.Length;
+            if (chunk.IsDraft) Verify(generation, logits, row);
+            else
             {
-                ComputedTokens += chunk.Length;
-                if (chunk.IsDraft) Verify(generation, logits[..length], row);
-                else
-                {
-                    _scheduler.Commit(generation, chunk.Length);
-                    Advance(generation, logits[..length], row);
-                }
+                _scheduler.Commit(generation, chunk.Length);
+                Advance(generation, logits, row);
             }
-            catch (Exception fault)
-            {
-                Abort(generation, FinishReason.Error, fault);
-            }
-            logits = logits[length..];
-            row += chunk.LogitRows;
+        }
+        catch (Exception fault)
+        {
+            Abort(generation, FinishReason.Error, fault);
         }
     }
 

@@ -5,6 +5,7 @@ using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Logging;
 using Serving.Server.OpenApi;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Chat;
 
@@ -12,7 +13,7 @@ namespace Serving.Server.Chat;
 internal static class ChatEndpoints
 {
     public static void MapChat(this IEndpointRouteBuilder v1) => v1.MapPost("/chat/completions", CompleteAsync)
-        .WithName("createChatCompletion").WithTags("Chat")
+        .WithName("createChatCompletion").WithTags("Chat").WithMetadata(new GenerativeOperation("chat"))
         .WithSummary("Answers a conversation.")
         .WithDescription("The messages become a prompt by the model's own chat template (chat_template in its tokenizer_config.json, or "
             + "chat_template.jinja; GET /tokenizer_info shows it). A model without one gets the plain template: the system text and an empty "

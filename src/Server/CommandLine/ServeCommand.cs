@@ -9,6 +9,9 @@ namespace Serving.Server.CommandLine;
 /// <summary>The verb <c>serve</c>: answers HTTP until Ctrl-C.</summary>
 internal static class ServeCommand
 {
+    // Before it: request smuggling and two more, fixed in ASP.NET Core's October 2026 servicing.
+    private static readonly Version SafeRuntime = new(10, 0, 13);
+
     private const string SettingPrefix = "--" + ServingOptions.Section + ":";
 
     public static Command Create()
@@ -51,6 +54,8 @@ internal static class ServeCommand
 
     private static void Announce(WebApplication app, ModelCatalog catalog)
     {
+        if (Environment.Version < SafeRuntime)
+            app.Logger.LogWarning("The .NET runtime {Runtime} has known security faults; use {SafeRuntime} or newer", $"{Environment.Version}", $"{SafeRuntime}");
         foreach (string address in app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? [])
             app.Logger.LogInformation("Listening on {Url}; loading {Models}", address, catalog.Ids.ToArray());
     }

@@ -1,6 +1,7 @@
 using Serving.Glyphs.Tokens;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
+using Serving.Server.Health;
 using Serving.Server.Models;
 
 namespace Serving.Server.Comparisons;
@@ -9,7 +10,7 @@ namespace Serving.Server.Comparisons;
 /// Scores one text under several models. Members that models have in common compute once. It computes beside the engines, one
 /// comparison at a time; others wait. Thread-safe.
 /// </summary>
-internal sealed class TextComparer(ModelCatalog catalog) : IDisposable
+internal sealed class TextComparer(ModelCatalog catalog, MemoryGate memory) : IDisposable
 {
     private const int MaxWaiting = 16;
 
@@ -21,6 +22,7 @@ internal sealed class TextComparer(ModelCatalog catalog) : IDisposable
     /// <exception cref="ApiException">A model cannot answer, the text does not fit one, or too many comparisons wait.</exception>
     public async Task<ScoredComparison> CompareAsync(CompareRequest request, CancellationToken cancellation)
     {
+        memory.ThrowIfClosed();
         TextGroup[] groups = Plan(request);
         if (Interlocked.Increment(ref _waiting) > MaxWaiting)
         {

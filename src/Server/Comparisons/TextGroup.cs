@@ -38,8 +38,11 @@ internal sealed record TextGroup(IReadOnlyList<Cast> Casts, int[] Tokens)
         (int Cast, int Member)[] without = leaveOneOut ? [.. Reduced()] : [];
         mixtures.AddRange(without.Select(place => MixtureOf(Casts[place.Cast], models, place.Member)));
         List<IBackend> backends = [];
+        ServedModel[] held = [.. models.TakeWhile(model => model.Users.TryEnter())]; // so that nobody unloads them meanwhile
         try
         {
+            if (held.Length < models.Length)
+                throw new ApiException(ErrorTable.ModelLoading(models[held.Length].Id));
             foreach (ServedModel model in models)
                 backends.Add(model.NewBackend());
             var scorer = new TextScorer(
@@ -49,6 +52,8 @@ internal sealed record TextGroup(IReadOnlyList<Cast> Casts, int[] Tokens)
         finally
         {
             backends.ForEach(backend => backend.Dispose());
+            foreach (ServedModel model in held)
+                model.Users.Leave();
         }
     }
 

@@ -5,6 +5,7 @@ using Serving.Server.Hosting;
 using Serving.Server.Logging;
 using Serving.Server.Models;
 using Serving.Server.OpenApi;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Completions;
 
@@ -12,7 +13,7 @@ namespace Serving.Server.Completions;
 internal static class CompletionEndpoints
 {
     public static void MapCompletions(this IEndpointRouteBuilder v1) => v1.MapPost("/completions", CompleteAsync)
-        .WithName("createCompletion").WithTags("Completions")
+        .WithName("createCompletion").WithTags("Completions").WithMetadata(new GenerativeOperation("text_completion"))
         .WithSummary("Continues a text.")
         .WithDescription("With stream: true the answer is a stream of events of the same shape, then [DONE]. A stream that "
             + "cannot finish sends an event with an error and breaks the connection. Fields that are not known are ignored, "

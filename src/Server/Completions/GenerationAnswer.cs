@@ -6,6 +6,7 @@ using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 using Serving.Server.Logging;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Completions;
 
@@ -34,7 +35,7 @@ internal abstract class GenerationAnswer<TPiece>(
     {
         KeyUse.Of(http)?.Take(plan.MostTokens, plan.Choices.Count, options.MaxAnswersPerKey);
         using var deadline = new AnswerDeadline(http, options, shutdown, plan.Stream);
-        await using GenerationRun<TPiece> run = await GenerationRun<TPiece>.StartAsync(plan, Follow, deadline.Token);
+        await using GenerationRun<TPiece> run = await GenerationRun<TPiece>.StartAsync(plan, Follow, deadline.Token, RequestTelemetry.Of(http));
         try
         {
             await (plan.Stream ? StreamAsync(run) : WriteWholeAsync(run));

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Serving.Inference;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Completions;
 
@@ -12,6 +13,7 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
     private readonly CancellationTokenSource _ending;
     private readonly Channel<TPiece> _pieces = Channel.CreateUnbounded<TPiece>(new() { SingleReader = true });
     private readonly CompletionPlan _plan;
+    private readonly RequestTelemetry? _telemetry;
     private readonly FollowChoice _follow;
     private readonly Score[] _scores; // of each choice
     private Task _generating = Task.CompletedTask;
@@ -20,9 +22,9 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
     private int _draftedTokens;
     private int _acceptedTokens;
 
-    private GenerationRun(CompletionPlan plan, FollowChoice follow, CancellationToken cancellationToken)
+    private GenerationRun(CompletionPlan plan, FollowChoice follow, RequestTelemetry? telemetry, CancellationToken cancellationToken)
     {
-        (_plan, _follow) = (plan, follow);
+        (_plan, _follow, _telemetry) = (plan, follow, telemetry);
         _scores = new Score[plan.Choices.Count];
         _ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
@@ -54,11 +56,13 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
     /// <param name="plan">What to generate.</param>
     /// <param name="follow">What a choice's events become.</param>
     /// <param name="cancellationToken">Ends all choices.</param>
+    /// <param name="telemetry">Measures them; null = nobody does.</param>
     /// <exception cref="Inference.Scheduling.EngineRefusedException">The engine does not take one of them; none runs then.</exception>
     public static async Task<GenerationRun<TPiece>> StartAsync(
-        CompletionPlan plan, FollowChoice follow, CancellationToken cancellationToken)
+        CompletionPlan plan, FollowChoice follow, CancellationToken cancellationToken, RequestTelemetry? telemetry = null)
     {
-        var run = new GenerationRun<TPiece>(plan, follow, cancellationToken);
+        telemetry?.Begin(plan.Model);
+        var run = new GenerationRun<TPiece>(plan, follow, telemetry, cancellationToken);
         try
         {
             run.Submit();
@@ -96,11 +100,13 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
     private async Task FollowAsync(CompletionPlan.Choice choice, ChannelReader<GenerationEvent> events)
     {
         Func<GenerationEvent, TPiece> follow = _follow(choice);
+        GenerationTelemetry? telemetry = _telemetry?.Follow();
         try
         {
             await foreach (GenerationEvent step in events.ReadAllAsync(CancellationToken.None))
             {
                 Count(step, choice);
+                telemetry?.Note(step);
                 _pieces.Writer.TryWrite(follow(step));
             }
         }

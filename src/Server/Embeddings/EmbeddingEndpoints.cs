@@ -7,6 +7,7 @@ using Serving.Server.Hosting;
 using Serving.Server.Json;
 using Serving.Server.Logging;
 using Serving.Server.OpenApi;
+using Serving.Server.Telemetry;
 
 namespace Serving.Server.Embeddings;
 
@@ -14,7 +15,7 @@ namespace Serving.Server.Embeddings;
 internal static class EmbeddingEndpoints
 {
     public static void MapEmbeddings(this IEndpointRouteBuilder v1) => v1.MapPost("/embeddings", EmbedAsync)
-        .WithName("createEmbedding").WithTags("Embeddings")
+        .WithName("createEmbedding").WithTags("Embeddings").WithMetadata(new GenerativeOperation("embeddings"))
         .WithSummary("Turns texts into vectors.")
         .WithDescription("The mean over all tokens of a text, not normalised: of the final hidden states, or, with layer: input, of the "
             + "frozen input vectors, which are the same in all models that stand on one table.")
@@ -32,6 +33,7 @@ internal static class EmbeddingEndpoints
     {
         using RentedModel rented = await engines.RentAsync(request.Model, definition: null);
         RequestFacts.Of(http).Model = rented.Model.Id;
+        RequestTelemetry.Of(http).Begin(rented.Model);
         EmbeddingPlan plan = new EmbeddingValidator(rented.Model).Validate(request, Caller.Of(http));
         KeyUse.Of(http)?.Take(plan.Tokens, EmbeddingRun.MaxAtOnce, options.Value.MaxAnswersPerKey);
         RequestFacts.Of(http).PromptTokens = plan.Tokens;

@@ -15,6 +15,9 @@ internal sealed record Ensemble(string Id, IReadOnlyList<Expert> Experts, Ensemb
     /// <summary>Counts the definitions of a name, from 1; 0 for an ensemble without a name.</summary>
     public int Version { get; init; }
 
+    /// <summary>Its name in metrics: one of a closed set.</summary>
+    public string Label => Version > 0 ? Id : "(unnamed ensemble)";
+
     /// <summary>Equal for ensembles of the same members, whatever their weights: one engine answers for all of them.</summary>
     public string MembersKey => string.Join('\n', ActiveExperts.Select(expert => expert.Model));
 

@@ -39,10 +39,10 @@ internal sealed class EnsembleEntry(Ensemble ensemble, IReadOnlyList<ModelEntry?
             if (members[i] is null)
                 return ErrorTable.MemberMissing(Id, ensemble.Experts[i].Model);
         }
-        if (Members.FirstOrDefault(member => member.State == ModelState.Failed) is { } failed)
-            return ErrorTable.ModelUnavailable(failed.Id, failed.Fault!);
-        if (Members.FirstOrDefault(member => member.State == ModelState.Loading) is { } loading)
-            return ErrorTable.ModelLoading(loading.Id);
+        // What will not pass comes before what will.
+        ApiFailure[] obstacles = [.. Members.Select(member => member.Obstacle()).OfType<ApiFailure>()];
+        if (obstacles.Length > 0)
+            return obstacles.FirstOrDefault(obstacle => obstacle.Error.Code != ErrorCode.ModelLoading) ?? obstacles[0];
         ServedModel first = members[0]!.Require();
         return members.Select(member => member!.Require()).FirstOrDefault(other => !AreOfOneVocabulary(first, other)) is { } stranger
             ? ErrorTable.IncompatibleExperts(first, stranger)

@@ -21,5 +21,6 @@ internal static class ErrorCode
     public const string ShuttingDown = "shutting_down";
     public const string ModelLoading = "model_loading";
     public const string MemberUnavailable = "member_unavailable";
+    public const string MemoryPressure = "memory_pressure";
     public const string InternalError = "internal_error";
 }

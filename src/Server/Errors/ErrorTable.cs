@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Serving.Inference;
 using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
@@ -27,6 +28,7 @@ internal static class ErrorTable
         EngineRefusedException { Reason: EngineRefusal.ShuttingDown } => ShuttingDown(),
         GenerationFailedException { InnerException: MemberFaultException fault } => MemberFault(fault.MemberId),
         MemberFaultException fault => MemberFault(fault.MemberId),
+        GenerationFailedException { InnerException: BackendUnavailableException } => PeersUnavailable(),
         BadHttpRequestException { InnerException: JsonException json } => Invalid([JsonFault.Describe(json)]),
         BadHttpRequestException { InnerException: null } bad when QueryFault.Describe(bad) is { } problem => Invalid([problem]),
         BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest } => Invalid([JsonFault.Missing]),
@@ -73,9 +75,24 @@ internal static class ErrorTable
     public static ApiFailure ModelUnavailable(string id, string reason) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The model '{id}' could not be loaded: {reason}", ServerFault, "model", ErrorCode.MemberUnavailable));
 
+    public static ApiFailure ModelUnloaded(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The model '{id}' was unloaded. POST /v1/models/{id}/load brings it back.", ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure ModelNotLoaded(string id, string reason, bool goesOn) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"The model '{id}' could not be loaded: {reason}{(goesOn ? " The version that was loaded before goes on answering." : "")}",
+        ServerFault, "id", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure MemoryPressure() => new(StatusCodes.Status503ServiceUnavailable, new(
+        "The server is short of memory and takes no new requests until some have finished. Try again in a moment.",
+        ServerFault, null, ErrorCode.MemoryPressure), 2);
+
     public static ApiFailure MemberFault(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The member '{id}' of the ensemble answered logits that are not finite: its weights, or this text, break its arithmetic.",
         ServerFault, "model", ErrorCode.MemberUnavailable));
+
+    public static ApiFailure PeersUnavailable() => new(StatusCodes.Status503ServiceUnavailable, new(
+        "A model of this request is computed by other servers, and none of them answers. It is never left out of an ensemble. Try again in a moment.",
+        ServerFault, "model", ErrorCode.MemberUnavailable), 2);
 
     public static ApiFailure MemberMissing(string ensemble, string member) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The ensemble '{ensemble}' cannot answer: its member '{member}' is not among the models of this server.",

@@ -17,12 +17,19 @@ internal static class HealthEndpoints
         RouteGroupBuilder health = app.MapGroup("/health").WithTags("Health").AllowAnybody();
         Map(health, "/live", "healthLive", "200 while every engine's loop gives signs of life.", Live);
         Map(health, "/ready", "healthReady", "200 when all models are loaded and the server is not shutting down.", Ready);
-        Map(health, "/startup", "healthStartup", "200 once loading is over.", Started);
+        health.MapGet("/startup", Startup)
+            .WithName("healthStartup").WithSummary("200 once loading is over; how far it is before that.")
+            .WithExample(null, """{"status": "loading", "models": {"glyph-en": "loading"}, "percent": 40, "phases": {"glyph-en": "pack"} }""")
+            .Produces<HealthReport>().Produces<HealthReport>(StatusCodes.Status503ServiceUnavailable);
     }
 
     private static void Map(
         RouteGroupBuilder health, string path, string name, string summary, Probe probe) =>
-        health.MapGet(path, (ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) => Answer(catalog, probe(catalog, ensembles, drain)))
+        health.MapGet(path, (ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) =>
+            {
+                (bool isOk, string status) = probe(catalog, ensembles, drain);
+                return Answer(Report(catalog, status), isOk);
+            })
             .WithName(name).WithSummary(summary)
             .WithExample(null, $$"""{"status": "{{path[1..]}}", "models": {"glyph-en": "ready"} }""")
             .Produces<HealthReport>().Produces<HealthReport>(StatusCodes.Status503ServiceUnavailable);
@@ -41,11 +48,19 @@ internal static class HealthEndpoints
         return alive ? (true, "ready") : (false, status);
     }
 
-    private static (bool Ok, string Status) Started(ModelCatalog catalog, EnsembleEngines ensembles, Drain drain) =>
-        catalog.IsReady ? (true, "started") : (false, "loading");
+    private static IResult Startup(ModelCatalog catalog) => Answer(
+        Report(catalog, catalog.IsReady ? "started" : "loading") with
+        {
+            Percent = catalog.LoadPercent(),
+            Phases = catalog.Entries.Where(entry => entry.State == ModelState.Loading)
+                .ToDictionary(entry => entry.Id, entry => entry.Progress.Phase ?? "waiting"),
+        },
+        catalog.IsReady);
 
-    private static IResult Answer(ModelCatalog catalog, (bool Ok, string Status) probe) => Results.Json(
-        new HealthReport(probe.Status, catalog.Entries.ToDictionary(entry => entry.Id, entry => ModelsEndpoints.NameOf(entry.State))),
-        ServerJson.Contracts.HealthReport,
-        statusCode: probe.Ok ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+    private static HealthReport Report(ModelCatalog catalog, string status) =>
+        new(status, catalog.Entries.ToDictionary(entry => entry.Id, entry => ModelsEndpoints.NameOf(entry.State)));
+
+    private static IResult Answer(HealthReport report, bool isOk) => Results.Json(
+        report, ServerJson.Contracts.HealthReport,
+        statusCode: isOk ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
 }

@@ -5,6 +5,7 @@ internal sealed class Drain : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _begun = new();
     private readonly CancellationTokenSource _forced = new();
     private int _inFlight;
     private volatile bool _draining;
@@ -14,6 +15,9 @@ internal sealed class Drain : IDisposable
 
     /// <summary>Work in flight.</summary>
     public int InFlight => Volatile.Read(ref _inFlight);
+
+    /// <summary>Cancelled when the door closes.</summary>
+    public CancellationToken Begun => _begun.Token;
 
     /// <summary>Cancelled when work in flight must end now.</summary>
     public CancellationToken Forced => _forced.Token;
@@ -52,6 +56,7 @@ internal sealed class Drain : IDisposable
             if (_inFlight == 0)
                 _idle.TrySetResult();
         }
+        _begun.Cancel();
     }
 
     /// <summary>Closes the door and ends the work in flight.</summary>
@@ -61,5 +66,9 @@ internal sealed class Drain : IDisposable
         _forced.Cancel();
     }
 
-    public void Dispose() => _forced.Dispose();
+    public void Dispose()
+    {
+        _begun.Dispose();
+        _forced.Dispose();
+    }
 }

@@ -1,7 +1,6 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using Serilog;
-using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using Serving.Server.Access;
 using Serving.Server.Chat;
@@ -17,6 +16,8 @@ using Serving.Server.Logging;
 using Serving.Server.Models;
 using Serving.Server.OpenApi;
 using Serving.Server.Page;
+using Serving.Server.Peers;
+using Serving.Server.Telemetry;
 using Serving.Server.Tokens;
 
 namespace Serving.Server.Hosting;
@@ -42,6 +43,8 @@ internal static class ServerApplication
         AddServices(builder);
         replace?.Invoke(builder.Services);
         WebApplication app = builder.Build();
+        // Listens before anything is measured: a sum that rose unheard would fall below zero.
+        app.Services.GetRequiredService<MetricCollector>();
         UsePipeline(app);
         MapRoutes(app);
         return app;
@@ -60,19 +63,25 @@ internal static class ServerApplication
         services.AddSingleton(provider => new ApiKeys(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Keys, TimeProvider.System));
         services.AddSingleton<IHostLifetime, GracefulLifetime>();
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));
-        services.AddSingleton(provider => ModelRoots.Open(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Models));
+        services.AddSingleton(provider =>
+        {
+            ServingOptions options = provider.GetRequiredService<IOptions<ServingOptions>>().Value;
+            return ModelRoots.Open(options.Models, options.Include);
+        });
         services.AddSingleton<EnsembleEngines>();
         services.AddSingleton<TableInspections>();
         services.AddSingleton<LogitsRecorder>();
         services.AddSingleton<PromptComparer>();
         services.AddSingleton<TextComparer>();
-        services.AddSingleton<LoadModel>(provider =>
-        {
-            CpuOptions cpu = provider.GetRequiredService<IOptions<ServingOptions>>().Value.Cpu;
-            return (root, folder, engine) => ServedModel.Load(root, folder, engine, cpu);
-        });
-        services.AddHostedService<ModelLoader>();
+        services.AddSingleton<MemoryGate>();
+        services.AddSingleton<PeerMeter>().AddSingleton<RemoteModels>().AddHostedService<PeerListener>();
+        services.AddSingleton<ModelSource>();
+        services.AddSingleton<LoadModel>(provider => provider.GetRequiredService<ModelSource>().Load);
+        services.AddSingleton<ModelLoader>();
+        services.AddHostedService(provider => provider.GetRequiredService<ModelLoader>());
         services.AddServingOpenApi();
+        services.AddSingleton<MetricCollector>().AddSingleton<GenerationMeter>().AddSingleton<EngineLedger>();
+        OtlpExport.AddTo(builder);
     }
 
     // Outermost first. Routing stands inside, so that requests without a route are named, logged and answered too.
@@ -80,6 +89,7 @@ internal static class ServerApplication
     {
         app.UseMiddleware<RequestIdMiddleware>();
         app.UseMiddleware<RequestLogMiddleware>();
+        app.UseMiddleware<TelemetryMiddleware>();
         app.UseMiddleware<ErrorMiddleware>();
         app.UseMiddleware<DrainMiddleware>();
         app.UseServingSwagger();
@@ -101,13 +111,14 @@ internal static class ServerApplication
         v1.MapCompare();
         app.MapTokens();
         app.MapHealth();
+        app.MapMetrics();
         app.MapOpenApi().AllowAnybody();
         app.MapPage();
     }
 
     private static void BindOptions(ServingOptions options, IConfiguration configuration)
     {
-        List<string> problems = [.. SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options)];
+        List<string> problems = [.. SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options), .. RemoteModels.Problems(options.Remote)];
         if (options is { Keys.Count: 0, AllowWithoutKey: false } && ListenRule.PublicAddresses(configuration).FirstOrDefault() is { } address)
         {
             problems.Add($"{address} is open to other machines, and there are no keys: set Serving:Keys ('key' makes one), listen to "

@@ -72,6 +72,18 @@ internal sealed class ServingOptions
     /// <summary>What may wait, per model.</summary>
     public QueueOptions Queue { get; set; } = new();
 
+    /// <summary>Models of these folders to serve, separated by commas. Null = all.</summary>
+    public string? Include { get; set; }
+
+    /// <summary>What other servers may use of this one.</summary>
+    public PeerOptions Peers { get; set; } = new();
+
+    /// <summary>What this server lets others compute.</summary>
+    public RemoteOptions Remote { get; set; } = new();
+
+    /// <summary>When requests are refused for lack of memory.</summary>
+    public MemoryOptions Memory { get; set; } = new();
+
     /// <summary>What runs at once, per model.</summary>
     public BatchOptions Batch { get; set; } = new();
 

@@ -23,7 +23,7 @@ internal sealed class RequestLogMiddleware(RequestDelegate next, ILogger<Request
     private void Write(HttpContext http, double milliseconds)
     {
         string route = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";
-        LogLevel level = route.StartsWith("/health", StringComparison.Ordinal) ? LogLevel.Debug : LogLevel.Information;
+        LogLevel level = route.StartsWith("/health", StringComparison.Ordinal) || route == "/metrics" ? LogLevel.Debug : LogLevel.Information;
         RequestFacts facts = RequestFacts.Of(http);
         using (logger.BeginScope(Known(facts)))
             logger.Log(level, Template, http.Request.Method, route, facts.Status ?? http.Response.StatusCode, milliseconds);

@@ -3,5 +3,5 @@ using Serving.Inference.Scheduling;
 
 namespace Serving.Server.Models;
 
-/// <summary>How a model is loaded: <see cref="ServedModel.Load"/>, unless a test puts another backend under the server.</summary>
+/// <summary>How a model is loaded: <see cref="ModelSource.Load"/>, unless a test puts another backend under the server.</summary>
 internal delegate ServedModel LoadModel(ModelsRoot root, ModelFolder folder, EngineOptions options);

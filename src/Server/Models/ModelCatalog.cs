@@ -17,12 +17,13 @@ internal sealed class ModelCatalog : IAsyncDisposable
     private readonly Lock _defining = new();
 
     /// <param name="roots">Folders of models, at least one model in all.</param>
+    /// <param name="isIncluded">Whether to take a model; null = all.</param>
     /// <exception cref="CheckpointException">Two models or ensembles have one id, or an ensembles.json is malformed.</exception>
-    public ModelCatalog(IReadOnlyList<ModelsRoot> roots)
+    public ModelCatalog(IReadOnlyList<ModelsRoot> roots, Predicate<string>? isIncluded = null)
     {
         foreach (ModelsRoot root in roots)
         {
-            foreach (ModelFolder folder in root.Models)
+            foreach (ModelFolder folder in root.Models.Where(folder => isIncluded?.Invoke(folder.Id) ?? true))
             {
                 if (!_entries.TryAdd(folder.Id, new ModelEntry(root, folder)))
                 {
@@ -49,6 +50,18 @@ internal sealed class ModelCatalog : IAsyncDisposable
 
     /// <summary>Whether every model was loaded or failed to, and at least one answers.</summary>
     public bool IsReady => _entries.Values.All(entry => entry.State != ModelState.Loading) && !HasNone;
+
+    /// <summary>How much of the loading is done, 0 to 100; every model counts by the size of its files.</summary>
+    public int LoadPercent()
+    {
+        (long done, long all) = (0, 0);
+        foreach (ModelEntry entry in Entries)
+        {
+            long bytes = Math.Max(1, entry.FileBytes);
+            (done, all) = (done + (bytes * (entry.State == ModelState.Loading ? entry.Progress.Percent : 100)), all + (bytes * 100));
+        }
+        return (int)(done * 100 / all);
+    }
 
     /// <summary>Whether no model could be loaded.</summary>
     public bool HasNone => _entries.Values.All(entry => entry.State == ModelState.Failed);

@@ -3,11 +3,10 @@ using Serving.Server.Errors;
 
 namespace Serving.Server.Models;
 
-/// <summary>A model of the catalog, loaded or not. Thread-safe: it goes from loading to ready or failed once.</summary>
+/// <summary>A model of the catalog, loaded or not. Thread-safe; one loader at a time changes it.</summary>
 internal sealed class ModelEntry(ModelsRoot root, ModelFolder folder)
 {
-    private volatile ServedModel? _model;
-    private volatile string? _fault;
+    private volatile Standing _standing = new(ModelState.Loading);
 
     public string Id => folder.Id;
 
@@ -15,24 +14,53 @@ internal sealed class ModelEntry(ModelsRoot root, ModelFolder folder)
 
     public ModelsRoot Root => root;
 
-    public ModelState State => _model is not null ? ModelState.Ready : _fault is not null ? ModelState.Failed : ModelState.Loading;
+    public ModelState State => _standing.State;
 
-    /// <summary>Null until the model is ready.</summary>
-    public ServedModel? Model => _model;
+    /// <summary>The version that answers; null if none does.</summary>
+    public ServedModel? Model => _standing.Model;
 
     /// <summary>Why it failed, without the place of its files.</summary>
-    public string? Fault => _fault;
+    public string? Fault => _standing.Fault;
+
+    /// <summary>Of all files in its folder, when the server began.</summary>
+    public long FileBytes { get; } = new DirectoryInfo(folder.Path).EnumerateFiles().Sum(file => file.Length);
+
+    /// <summary>How far its loading is.</summary>
+    public LoadProgress Progress { get; } = new();
+
+    /// <summary>Whoever changes the entry holds this.</summary>
+    public SemaphoreSlim Changing { get; } = new(1);
 
     /// <summary>The model, if it can answer.</summary>
-    /// <exception cref="ApiException">503: it is still loading, or failed to.</exception>
-    public ServedModel Require() => _model ?? throw new ApiException(
-        _fault is null ? ErrorTable.ModelLoading(Id) : ErrorTable.ModelUnavailable(Id, _fault));
+    /// <exception cref="ApiException">503: it is still loading, failed to, or was unloaded.</exception>
+    public ServedModel Require() => _standing is { Model: { } model } ? model : throw new ApiException(Obstacle()!);
 
-    /// <summary>Makes the model answer.</summary>
-    public void Become(ServedModel model) => _model = model;
+    /// <summary>Why it cannot answer now; null when it can.</summary>
+    public ApiFailure? Obstacle() => _standing switch
+    {
+        { State: ModelState.Loading } => ErrorTable.ModelLoading(Id),
+        { State: ModelState.Unloaded } => ErrorTable.ModelUnloaded(Id),
+        { State: ModelState.Failed, Fault: { } fault } => ErrorTable.ModelUnavailable(Id, fault),
+        _ => null,
+    };
 
-    /// <summary>Takes note that the model cannot be loaded.</summary>
-    public void Fail(Exception fault) => _fault = fault is CheckpointException or Glyphs.Tokens.TokenizerFormatException
-        ? fault.Message.Replace(root.Path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal)
-        : "an unexpected fault; the server's log has the reason.";
+    /// <summary>Makes a version answer from now on.</summary>
+    public void Become(ServedModel model) => _standing = new(ModelState.Ready, model);
+
+    /// <summary>Takes the model out.</summary>
+    public void Leave() => _standing = new(ModelState.Unloaded);
+
+    /// <summary>Takes note that the model cannot be loaded, unless an earlier version answers.</summary>
+    /// <returns>Why, without the place of its files.</returns>
+    public string Fail(Exception fault)
+    {
+        string reason = fault is CheckpointException or Glyphs.Tokens.TokenizerFormatException
+            ? fault.Message.Replace(root.Path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal)
+            : "an unexpected fault; the server's log has the reason.";
+        if (_standing.Model is null)
+            _standing = new(ModelState.Failed, Fault: reason);
+        return reason;
+    }
+
+    private sealed record Standing(ModelState State, ServedModel? Model = null, string? Fault = null);
 }

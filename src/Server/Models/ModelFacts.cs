@@ -18,6 +18,11 @@ internal sealed record ModelFacts(long Parameters, string DType, IReadOnlyList<W
         model.Parameters, model.DType, [.. weights.Pieces],
         model.Weights.TableSource == TableSource.TokenBits ? null : model.Table.Fingerprint);
 
+    /// <summary>What a model is made of that others compute: of its memory only the table is here.</summary>
+    public static ModelFacts OfRemote(LoadedModel model) => new(
+        model.Parameters, model.DType, [new WeightPiece(model.Table, model.Table.Values.Length * (long)sizeof(float))],
+        model.Weights.TableSource == TableSource.TokenBits ? null : model.Table.Fingerprint);
+
     /// <summary>What an ensemble is made of: every member once, and what members share once.</summary>
     public static ModelFacts OfEnsemble(IReadOnlyList<ServedModel> members)
     {

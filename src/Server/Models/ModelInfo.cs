@@ -18,11 +18,14 @@ internal sealed record ModelInfo
     [Description("model or ensemble.")]
     public string Kind { get; init; } = "model";
 
-    [Description("loading, ready or failed.")]
+    [Description("loading, ready, failed or unloaded.")]
     public required string State { get; init; }
 
     [Description("Why it failed.")]
     public string? Error { get; init; }
+
+    [Description("Of the version that answers; every answer names the one it is of.")]
+    public string? SystemFingerprint { get; init; }
 
     [Description("The most tokens of prompt and answer together.")]
     public int? MaxModelLen { get; init; }

@@ -12,8 +12,9 @@ internal static class ModelRoots
     /// <summary>Lists the models of the given folders; loads nothing.</summary>
     /// <param name="folders">Folders separated like PATH; null looks for <c>models</c> in the working folder, beside the
     /// program, and in all folders above the two.</param>
-    /// <exception cref="CommandLineException">A folder is missing, or there is no model in any.</exception>
-    public static ModelCatalog Open(string? folders)
+    /// <param name="include">Models to take, separated by commas; null = all.</param>
+    /// <exception cref="CommandLineException">A folder is missing, there is no model in any, or one to take is missing.</exception>
+    public static ModelCatalog Open(string? folders, string? include = null)
     {
         string[] paths = string.IsNullOrWhiteSpace(folders)
             ? [FindDefault()]
@@ -21,9 +22,16 @@ internal static class ModelRoots
         if (paths.FirstOrDefault(path => !Directory.Exists(path)) is { } missing)
             throw NotFound("There is no such folder of models.", missing);
         ModelsRoot[] roots = [.. paths.Distinct().Select(ModelsRoot.Scan)];
-        return roots.Any(root => root.Models.Count > 0)
-            ? new ModelCatalog(roots)
-            : throw NotFound("There is no model: a model is a folder with a config.json.", string.Join(Path.PathSeparator, paths));
+        string places = string.Join(Path.PathSeparator, paths);
+        if (roots.All(root => root.Models.Count == 0))
+            throw NotFound("There is no model: a model is a folder with a config.json.", places);
+        if (string.IsNullOrWhiteSpace(include))
+            return new ModelCatalog(roots);
+        string[] included = include.Split(',', Trimmed);
+        string[] all = [.. roots.SelectMany(root => root.Models).Select(model => model.Id)];
+        return included.Except(all).FirstOrDefault() is { } unknown
+            ? throw NotFound($"There is no model '{unknown}' to include; there are {string.Join(", ", all)}.", places)
+            : new ModelCatalog(roots, included.Contains);
     }
 
     private static string FindDefault() =>

@@ -11,4 +11,7 @@ internal enum ModelState
 
     /// <summary>Its files cannot be used; the log says why.</summary>
     Failed,
+
+    /// <summary>It was taken out at run time and can be loaded again.</summary>
+    Unloaded,
 }

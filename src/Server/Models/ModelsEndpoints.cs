@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.HttpResults;
+using Serving.Server.Access;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.OpenApi;
@@ -8,6 +9,12 @@ namespace Serving.Server.Models;
 /// <summary><c>GET /v1/models</c> and <c>GET /v1/models/{id}</c>.</summary>
 internal static class ModelsEndpoints
 {
+    private const string ModelExample = """
+        {"id": "glyph-en", "object": "model", "created": 1795236991, "owned_by": "serving", "kind": "model", "state": "ready",
+         "error": null, "max_model_len": 512, "vocab_size": 8192, "parameters": 5263616, "dtype": "bfloat16", "bytes": 18915840,
+         "shared_bytes": 8388608, "embedding_fingerprint": "sha256:…", "tokenizer_fingerprint": "sha256:…", "experts": null}
+        """;
+
     public static void MapModels(this IEndpointRouteBuilder v1)
     {
         v1.MapGet("/models", List).WithName("listModels").WithTags("Models")
@@ -21,11 +28,30 @@ internal static class ModelsEndpoints
         v1.MapGet("/models/{id}", Get).WithName("retrieveModel").WithTags("Models")
             .WithSummary("Describes one model, ensemble or sum of models.")
             .Produces<ApiErrorResponse>(StatusCodes.Status404NotFound)
-            .WithExample(null, """
-                {"id": "glyph-en", "object": "model", "created": 1795236991, "owned_by": "serving", "kind": "model", "state": "ready",
-                 "error": null, "max_model_len": 512, "vocab_size": 8192, "parameters": 5263616, "dtype": "bfloat16", "bytes": 18915840,
-                 "shared_bytes": 8388608, "embedding_fingerprint": "sha256:…", "tokenizer_fingerprint": "sha256:…", "experts": null}
-                """);
+            .WithExample(null, ModelExample);
+        v1.MapPost("/models/{id}/load", LoadAsync).WithName("loadModel").WithTags("Models")
+            .WithSummary("Loads a model, or replaces it by what its folder holds now.")
+            .WithDescription("Requests at work keep the version that they began with. While a model is replaced both versions are in memory. "
+                + "When its files cannot be used, the version before goes on answering.").RequireAdmin().WithExample(null, ModelExample)
+            .ProducesErrors(StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
+        v1.MapPost("/models/{id}/unload", UnloadAsync).WithName("unloadModel").WithTags("Models")
+            .WithSummary("Takes a model out and frees its memory.")
+            .WithDescription("New requests for it are refused at once; the answer comes when those at work have finished.").RequireAdmin().WithExample(null, ModelExample)
+            .ProducesErrors(StatusCodes.Status404NotFound);
+    }
+
+    private static async Task<Ok<ModelInfo>> LoadAsync(string id, ModelCatalog catalog, ModelLoader loader)
+    {
+        ModelEntry entry = catalog.Find(id);
+        await loader.LoadAsync(entry);
+        return TypedResults.Ok(Describe(entry, catalog));
+    }
+
+    private static async Task<Ok<ModelInfo>> UnloadAsync(string id, ModelCatalog catalog, ModelLoader loader)
+    {
+        ModelEntry entry = catalog.Find(id);
+        await loader.UnloadAsync(entry);
+        return TypedResults.Ok(Describe(entry, catalog));
     }
 
     private static Ok<ModelList> List(ModelCatalog catalog) =>
@@ -44,6 +70,7 @@ internal static class ModelsEndpoints
             Created = CreatedAt(entry.Folder.Path),
             State = NameOf(entry.State),
             Error = entry.Fault,
+            SystemFingerprint = model?.Fingerprint,
             MaxModelLen = model?.ContextTokens,
             VocabSize = model?.VocabularySize,
             Parameters = model?.Facts.Parameters,
@@ -94,6 +121,7 @@ internal static class ModelsEndpoints
     {
         ModelState.Ready => "ready",
         ModelState.Failed => "failed",
+        ModelState.Unloaded => "unloaded",
         _ => "loading",
     };
 }

@@ -6,6 +6,7 @@ using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using Serving.Server.Chat;
 using Serving.Server.Ensembles;
+using Serving.Server.Health;
 
 namespace Serving.Server.Models;
 
@@ -24,16 +25,18 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <param name="newBackend">Makes its arithmetic: called here, and for every ensemble that it is a member of.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="options">The engine's budgets.</param>
-    public ServedModel(string id, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
-        : this(id, newBackend(), newBackend, tokenizer, options)
+    /// <param name="time">The engine's clock; null = the system's.</param>
+    public ServedModel(string id, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options, TimeProvider? time = null)
+        : this(id, newBackend(), newBackend, tokenizer, options, time)
     {
     }
 
-    private ServedModel(string id, IBackend backend, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options)
+    private ServedModel(
+        string id, IBackend backend, Func<IBackend> newBackend, Tokenizer tokenizer, EngineOptions options, TimeProvider? time = null)
     {
         (Id, NewBackend, Tokenizer, EndOfTextIds) = (id, newBackend, tokenizer, options.EndOfTextIds);
-        _backend = backend;
-        Engine = new Engine(_backend, tokenizer, options);
+        (_backend, Users) = (backend, new UserCount());
+        Engine = new Engine(_backend, tokenizer, options, time);
     }
 
     private ServedModel(ServedModel owner, string id, Ensemble? ensemble)
@@ -41,12 +44,19 @@ internal sealed class ServedModel : IAsyncDisposable
         (Id, Ensemble, _isBorrowed) = (id, ensemble, true);
         (_backend, Engine, NewBackend, Tokenizer, EndOfTextIds) =
             (owner._backend, owner.Engine, owner.NewBackend, owner.Tokenizer, owner.EndOfTextIds);
+        Users = owner.Users;
     }
 
     public string Id { get; }
 
     /// <summary>The ensemble that it answers for, with the weights that it answers by; null for a single model.</summary>
     public Ensemble? Ensemble { get; }
+
+    /// <summary>Its name in metrics: one of a closed set.</summary>
+    public string Label { get => field ?? Id; init; }
+
+    /// <summary>The requests that use it.</summary>
+    public UserCount Users { get; }
 
     public Tokenizer Tokenizer { get; }
 
@@ -60,6 +70,9 @@ internal sealed class ServedModel : IAsyncDisposable
 
     /// <summary>Ids below this are tokens.</summary>
     public int VocabularySize => _backend.Shape.VocabularySize;
+
+    /// <summary>Its K/V memory.</summary>
+    public KvCapacity Kv => _backend.Kv;
 
     /// <summary>The most tokens of prompt and answer together.</summary>
     public int ContextTokens => Engine.ContextTokens;
@@ -97,7 +110,7 @@ internal sealed class ServedModel : IAsyncDisposable
     public required string Fingerprint { get; init; }
 
     /// <summary>Whether the engine's loop gives signs of life.</summary>
-    public bool IsAlive => TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
+    public bool IsAlive => !Engine.HasFailed && TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
 
     /// <summary>The same engine, answering under the name and by the weights of an ensemble of its members. It lives no longer than
     /// this object, and disposing it does nothing.</summary>
@@ -109,6 +122,7 @@ internal sealed class ServedModel : IAsyncDisposable
 
     private ServedModel View(string id, Ensemble? ensemble, string fingerprint) => new(this, id, ensemble)
     {
+        Label = ensemble?.Label ?? Label,
         Stages = Stages,
         Table = Table,
         ChatTemplate = ChatTemplate,
@@ -120,18 +134,30 @@ internal sealed class ServedModel : IAsyncDisposable
     };
 
     /// <summary>Reads a model's files and starts its engine.</summary>
+    /// <param name="root">Where its substrate is.</param>
+    /// <param name="folder">Its files.</param>
+    /// <param name="options">The engine's budgets.</param>
+    /// <param name="progress">Told how far it is; null = nobody asks.</param>
+    /// <param name="memory">Refuses what does not fit; null = nobody does.</param>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
     /// <exception cref="TokenizerFormatException">The tokenizer is.</exception>
-    public static ServedModel Load(ModelsRoot root, ModelFolder folder, EngineOptions options, CpuOptions? cpu = null)
+    /// <param name="cpu">How the machine is used; null = as by default.</param>
+    public static ServedModel Load(
+        ModelsRoot root, ModelFolder folder, EngineOptions options, CpuOptions? cpu = null, LoadProgress? progress = null,
+        MemoryGate? memory = null)
     {
         cpu ??= new CpuOptions();
+        progress?.Enter(LoadProgress.Read);
         using LoadedModel model = LoadedModel.Load(root, folder);
         // Beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
         Task<string> naming = Task.Run(() => model.Table.Fingerprint);
         (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
+        memory?.CheckRoom(folder.Path, CpuMemory.Of(model, cpu.Quantization));
+        progress?.Enter(LoadProgress.Pack);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuExperts(model, cpu.Threads, cpu.Quantization);
+        using var weights = new CpuExperts(model, cpu.Threads, cpu.Quantization, progress);
+        progress?.Enter(LoadProgress.Start);
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
         _ = naming.GetAwaiter().GetResult();
         CheckVocabulary(model, tokenizer);
@@ -152,6 +178,13 @@ internal sealed class ServedModel : IAsyncDisposable
         };
     }
 
+    /// <summary>Takes no request any more, lets those that use it finish, then ends it.</summary>
+    public async Task RetireAsync()
+    {
+        await Users.CloseAsync();
+        await DisposeAsync();
+    }
+
     /// <summary>Ends the engine, then frees its memory.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -159,6 +192,7 @@ internal sealed class ServedModel : IAsyncDisposable
             return;
         await Engine.DisposeAsync();
         _backend.Dispose();
+        Users.Dispose();
     }
 
     // Every declared stage is checked, because its answers are given for this model's; the one that guesses ahead is kept.
@@ -195,7 +229,8 @@ internal sealed class ServedModel : IAsyncDisposable
             : new(() => TableRecognition.Of(table, tokenizer.Spellings()));
     }
 
-    private static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
+    /// <summary>The tokens that end a text: the one its configuration names, else the usual ones that the tokenizer has.</summary>
+    public static int[] EndOfText(ModelConfig config, Tokenizer tokenizer)
     {
         IEnumerable<string> names = config.EndToken is { } named ? [named] : UsualEndTokens;
         return [.. names.Select(tokenizer.FindId).OfType<int>()];

@@ -8,6 +8,7 @@ internal sealed class GatedBackend : IBackend
     private const int TokenA = 37;
 
     private readonly SemaphoreSlim _gate = new(0);
+    private volatile bool _isDisposed;
 
     public ModelShape Shape => new(256, 1024) { HiddenWidth = 4 };
 
@@ -17,7 +18,11 @@ internal sealed class GatedBackend : IBackend
     public bool IsBroken { get; set; }
 
     /// <summary>Lets the model compute this many steps.</summary>
-    public void Allow(int steps) => _gate.Release(steps);
+    public void Allow(int steps)
+    {
+        if (!_isDisposed)
+            _gate.Release(steps);
+    }
 
     public void Forward(ForwardBatch batch, Span<float> logits)
     {
@@ -29,5 +34,9 @@ internal sealed class GatedBackend : IBackend
             logits[(row * Shape.VocabularySize) + TokenA] = 10;
     }
 
-    public void Dispose() => _gate.Dispose();
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _gate.Dispose();
+    }
 }
