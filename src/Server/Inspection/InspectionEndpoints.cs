@@ -4,6 +4,7 @@ using Microsoft.Net.Http.Headers;
 using Serving.Glyphs.Embeddings;
 using Serving.Server.Errors;
 using Serving.Server.Models;
+using Serving.Server.OpenApi;
 
 namespace Serving.Server.Inspection;
 
@@ -13,17 +14,17 @@ internal static class InspectionEndpoints
     public static void MapInspection(this IEndpointRouteBuilder v1)
     {
         RouteGroupBuilder table = v1.MapGroup("/models/{id}/embeddings").WithTags("Embeddings");
-        table.MapGet("", Describe).WithName("describeTable").WithSummary("Describes the table of vectors that a model reads.").WithErrors();
-        table.MapGet("/{token:int}", DescribeToken).WithName("describeToken").WithSummary("Describes one token and its vector.").WithErrors();
+        table.MapGet("", Describe).WithName("describeTable").WithExample(null, InspectionExamples.Table).WithSummary("Describes the table of vectors that a model reads.").WithErrors();
+        table.MapGet("/{token:int}", DescribeToken).WithName("describeToken").WithExample(null, InspectionExamples.Token).WithSummary("Describes one token and its vector.").WithErrors();
         table.MapGet("/{token:int}/glyph.png", DrawToken).WithName("drawToken").WithSummary("The picture of a token.")
             .Produces<byte[]>(StatusCodes.Status200OK, "image/png").WithErrors();
-        table.MapGet("/{token:int}/rebuilt", Rebuild).WithName("rebuildGlyph")
+        table.MapGet("/{token:int}/rebuilt", Rebuild).WithName("rebuildGlyph").WithExample(null, InspectionExamples.Rebuilt)
             .WithSummary("The picture that a token's vector holds, rebuilt from the vector.")
             .WithDescription("picture = mean + length · Dᵀ vector, where D are the directions that the table was made with. Only for a table of source glyph.")
             .WithErrors();
-        table.MapGet("/lookup", Lookup).WithName("lookUpTokens").WithSummary("Describes the tokens of a text.").WithErrors();
-        table.MapGet("/map", Map).WithName("mapTokens").WithSummary("Two principal coordinates of tokens, for a plot.").WithErrors();
-        table.MapPost("/similarity", Compare).WithName("compareTokens").WithSummary("Cosines between tokens or texts.").WithErrors();
+        table.MapGet("/lookup", Lookup).WithName("lookUpTokens").WithExample(null, InspectionExamples.Lookup).WithSummary("Describes the tokens of a text.").WithErrors();
+        table.MapGet("/map", Map).WithName("mapTokens").WithExample(null, InspectionExamples.Map).WithSummary("Two principal coordinates of tokens, for a plot.").WithErrors();
+        table.MapPost("/similarity", Compare).WithName("compareTokens").WithExample(InspectionExamples.SimilarityRequest, InspectionExamples.Similarity).WithSummary("Cosines between tokens or texts.").WithErrors();
     }
 
     private static Ok<TableDescription> Describe(string id, TableInspections inspections)

@@ -4,13 +4,15 @@ using Serving.Server.Errors;
 using Serving.Server.Logging;
 using Serving.Server.Models;
 
+using Serving.Server.OpenApi;
+
 namespace Serving.Server.Inspection;
 
 /// <summary><c>POST /v1/models/{id}/logits</c>: everything that a model says of what comes next.</summary>
 internal static class LogitsEndpoint
 {
     public static void MapLogits(this IEndpointRouteBuilder v1) => v1.MapPost("/models/{id}/logits", RecordAsync)
-        .WithName("recordLogits").WithTags("Models").WithSummary("A model's logits after the last tokens of a text.")
+        .WithName("recordLogits").WithExample(InspectionExamples.LogitsRequest, InspectionExamples.Logits).WithTags("Models").WithSummary("A model's logits after the last tokens of a text.")
         .WithDescription("For mixing experts by other weights, and for distances between whole distributions. An ensemble has none of its own: "
             + "ask its members, whose weighted mean its answers come from.")
         .ProducesErrors(StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
