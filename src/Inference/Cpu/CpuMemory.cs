@@ -38,7 +38,7 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
         return new CpuMemory(
             matrices,
             BytesOf(weights.Table),
-            2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.KvFormatOf(weights)),
+            2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.KvFormatOf()),
             (weights.ContextTokens + BlockTokens - 1) / BlockTokens);
 
         long BlockOf(BlockWeights block) =>

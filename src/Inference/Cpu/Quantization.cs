@@ -10,7 +10,8 @@ public enum Quantization
     /// <summary>bf16 stays bf16; float32 and float16 become float32.</summary>
     None,
 
-    /// <summary>Whole numbers from -127 to 127 with one bf16 scale for 64 weights of an output: 8.25 bits a weight.</summary>
+    /// <summary>Whole numbers from -127 to 127 with one bf16 scale for 64 weights of an output: 8.25 bits a weight. Keys and values
+    /// become bf16.</summary>
     EightBits,
 }
 
@@ -31,12 +32,7 @@ internal static class QuantizationFormats
         return WeightFormat.BF16;
     }
 
-    /// <summary>How keys and values are stored: exactly beside float32 weights, rounded to bf16 beside coarser ones, where half
-    /// the memory counts for more than a difference far below that of the weights.</summary>
-    public static KvFormat KvFormatOf(this Quantization quantization, TransformerWeights weights)
-    {
-        BlockWeights block = weights.Blocks[0];
-        bool isExact = quantization.FormatOf(block.Query, block.Key, block.Value) == WeightFormat.F32;
-        return isExact ? KvFormat.F32 : KvFormat.BF16;
-    }
+    /// <summary>How keys and values are stored: exactly, as the reference has them, unless weights were made coarser, too.</summary>
+    public static KvFormat KvFormatOf(this Quantization quantization) =>
+        quantization == Quantization.EightBits ? KvFormat.BF16 : KvFormat.F32;
 }

@@ -4,10 +4,10 @@ using Serving.Inference.Cpu.Kernels;
 
 namespace Serving.Inference.Tests.Cpu;
 
-/// <summary>The backend against PyTorch in float32, whose keys and values are not rounded as ours beside bf16 weights.</summary>
+/// <summary>The backend against PyTorch, in float32 throughout.</summary>
 public sealed class CpuBackendGoldenTests
 {
-    private static double ToleranceOf(string variant) => variant == "bf16" ? 2e-3 : 1e-4;
+    private const double Tolerance = 1e-4;
 
     public static TheoryData<string, string, int> Runs()
     {
@@ -29,7 +29,6 @@ public sealed class CpuBackendGoldenTests
     [MemberData(nameof(Runs))]
     public void Forward_GoldenCheckpoint_GivesLogitsLogprobsAndContinuation(string variant, string kernels, int chunk)
     {
-        double tolerance = ToleranceOf(variant);
         using LoadedModel model = GoldenCheckpoint.Load(variant);
         using var weights = new CpuExperts(model);
         using IBackend backend = weights.NewBackend(new CpuOptions
@@ -42,9 +41,9 @@ public sealed class CpuBackendGoldenTests
         {
             var sequence = new Sequence(backend, [5, 0, 7]);
             float[][] logits = sequence.Run(expected.Ids, chunk);
-            AssertClose(expected.LastLogits, logits[^1], tolerance);
+            AssertClose(expected.LastLogits, logits[^1]);
             for (int i = 1; i < expected.Ids.Length; i++)
-                Assert.Equal(expected.PromptLogprobs[i]!.Value, LogProbability(logits[i - 1], expected.Ids[i]), tolerance);
+                Assert.Equal(expected.PromptLogprobs[i]!.Value, LogProbability(logits[i - 1], expected.Ids[i]), Tolerance);
             Assert.Equal(expected.Greedy, Continue(sequence, logits[^1], expected.Greedy.Length));
         }
     }
@@ -62,11 +61,11 @@ public sealed class CpuBackendGoldenTests
         return tokens;
     }
 
-    private static void AssertClose(float[] expected, float[] actual, double tolerance)
+    private static void AssertClose(float[] expected, float[] actual)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
-            Assert.Equal(expected[i], actual[i], (float)tolerance);
+            Assert.Equal(expected[i], actual[i], (float)Tolerance);
     }
 
     private static double LogProbability(float[] logits, int token)

@@ -87,6 +87,6 @@ public sealed class CpuBackendTests
         Assert.Equal(new KvCapacity(80, 16), backend.Kv);
         Assert.Equal((333, 160), (backend.Shape.VocabularySize, backend.Shape.ContextTokens));
         Assert.Equal(2 * 2 * 3 * 32 * 16 * 4, CpuMemory.Of(RandomModel.Create(DType.F32)).BlockBytes);
-        Assert.Equal(2 * 2 * 3 * 32 * 16 * 2, CpuMemory.Of(RandomModel.Create(DType.BF16)).BlockBytes);
+        Assert.Equal(2 * 2 * 3 * 32 * 16 * 2, CpuMemory.Of(RandomModel.Create(DType.BF16), Quantization.EightBits).BlockBytes);
     }
 }

@@ -8,7 +8,7 @@ public sealed class CpuMemoryTests
     [Theory]
     [InlineData("plain", Quantization.None, 4)]
     [InlineData("plain", Quantization.EightBits, 2)]
-    [InlineData("bf16", Quantization.None, 2)]
+    [InlineData("bf16", Quantization.None, 4)]
     [InlineData("fused", Quantization.None, 4)]
     [InlineData("narrow", Quantization.None, 4)]
     public void Of_Model_IsWhatThePackedMatricesAndTheTableHold(string variant, Quantization quantization, int kvBytes)
