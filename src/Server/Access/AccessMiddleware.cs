@@ -1,10 +1,12 @@
+using System.Net;
 using Serving.Server.Errors;
 using Serving.Server.Logging;
 
 namespace Serving.Server.Access;
 
 /// <summary>Lets requests through by their key: deny by default, a path that has no endpoint included. Without keys in the
-/// configuration everything is open, and the server listens to this machine alone. Stands after routing.</summary>
+/// configuration everything is open to this machine, and to others, where they are let in at all, everything but what needs the
+/// scope admin. Stands after routing.</summary>
 internal sealed class AccessMiddleware(RequestDelegate next, ApiKeys keys)
 {
     private const string Bearer = "Bearer ";
@@ -14,6 +16,8 @@ internal sealed class AccessMiddleware(RequestDelegate next, ApiKeys keys)
         AccessRule? rule = http.GetEndpoint()?.Metadata.GetMetadata<AccessRuleMetadata>()?.Rule;
         if (keys.Count > 0 && rule != AccessRule.Anybody)
             await ServeAsync(http, Require(http.Request), rule);
+        else if (rule == AccessRule.Admin && http.Connection.RemoteIpAddress is { } client && !IPAddress.IsLoopback(client))
+            throw new ApiException(ErrorTable.InsufficientScope());
         else
             await next(http);
     }

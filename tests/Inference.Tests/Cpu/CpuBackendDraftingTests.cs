@@ -16,7 +16,8 @@ public sealed class CpuBackendDraftingTests : IDisposable
     // The first blocks of the whole, and a head of its own.
     private static readonly TransformerWeights Stage = Whole with
     {
-        Blocks = [.. Whole.Blocks.Take(Depth)], Head = RandomModel.Create(DType.BF16, seed: 2, vocabulary: 256).Head,
+        Blocks = [.. Whole.Blocks.Take(Depth)],
+        Head = RandomModel.Create(DType.BF16, seed: 2, vocabulary: 256).Head,
     };
 
     private readonly CpuModel _whole = new(Whole, 2);

@@ -99,7 +99,10 @@ public class EngineLoopTests
         // Whatever the logits, the bias makes the answer repeat itself, so that both kinds of guesses are right now and then.
         GenerationRequest request = Requests.Of(5, 6, 7, 8, 5, 6, 7, 8) with
         {
-            MaxTokens = 40, Logprobs = 2, LogitBias = [new LogitBias(7, 12), new LogitBias(8, 12)], Sampling = new SamplingOptions(0.9f, 1, 0, 0, 3),
+            MaxTokens = 40,
+            Logprobs = 2,
+            LogitBias = [new LogitBias(7, 12), new LogitBias(8, 12)],
+            Sampling = new SamplingOptions(0.9f, 1, 0, 0, 3),
         };
         EngineLoop plain = Loop(null), guessing = Loop(new SpeculationOptions(source, 4));
         Generation expected = Create(request, plain), actual = Create(request, guessing);
