@@ -45,7 +45,7 @@ for _ in $(seq 300); do curl -sf "$url/health/ready" >/dev/null && break; kill -
 curl -sf "$url/health/ready" >/dev/null || fail "never ready"
 
 checks=0
-expect() { checks=$((checks + 1)); echo "$2" | grep -q -- "$3" || fail "$1: $2"; echo "ok: $1"; }
+expect() { checks=$((checks + 1)); grep -q -- "$3" <<< "$2" || fail "$1: $2"; echo "ok: $1"; }
 complete() { curl -s "$url/v1/completions" -H 'content-type: application/json' -d "$1"; }
 expect "live" "$(curl -s $url/health/live)" '"live"'
 expect "started" "$(curl -s $url/health/startup)" '"percent":100'
