@@ -25,7 +25,10 @@ internal sealed class HttpTarget(HttpClient http, string model)
         var arrivals = new List<TimeSpan>(outputTokens);
         int? counted = null;
         long start = Stopwatch.GetTimestamp();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = JsonContent.Create(body) };
+        // With its length: llama-server reads no chunked bodies.
+        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body));
+        content.Headers.ContentType = new("application/json");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = content };
         using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         if (!response.IsSuccessStatusCode)
         {
