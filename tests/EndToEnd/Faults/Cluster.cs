@@ -74,7 +74,9 @@ internal sealed class Cluster : IAsyncDisposable
     /// <summary>Ends a replica without a word.</summary>
     public Task KillAsync(int replica) => _replicas[replica].SignalAsync("KILL");
 
-    /// <summary>Ends a replica in order and starts it again.</summary>
+    /// <summary>Ends a replica in order, starts it again, and waits until nginx, under load, sends it requests again.</summary>
+    /// <remarks>nginx leaves a replica that failed alone for a second; whoever ends the next one before that, as a rollout without
+    /// <c>minReadySeconds</c> would, soon has no replica left.</remarks>
     /// <returns>Its exit code.</returns>
     public async Task<int> RestartAsync(int replica)
     {
@@ -82,6 +84,8 @@ internal sealed class Cluster : IAsyncDisposable
         int exitCode = await _replicas[replica].WaitForExitAsync();
         await _replicas[replica].DisposeAsync();
         await StartReplicaAsync(replica);
+        await ServerProcess.UntilAsync(async () =>
+            (await _replicas[replica].Client.GetStringAsync("/metrics")).Contains("vllm:request_success_total{", StringComparison.Ordinal));
         return exitCode;
     }
 
