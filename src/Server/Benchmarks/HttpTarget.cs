@@ -29,6 +29,8 @@ internal sealed class HttpTarget(HttpClient http, string model)
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body));
         content.Headers.ContentType = new("application/json");
         using var request = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = content };
+        // A connection for each request: llama-server closes kept ones as it likes, and a POST cannot be sent twice.
+        request.Headers.ConnectionClose = true;
         using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         if (!response.IsSuccessStatusCode)
         {
