@@ -18,7 +18,7 @@ public unsafe class MatrixProductBenchmarks : IDisposable
     private NativeBuffer _x = null!;
     private NativeBuffer _y = null!;
 
-    [Params("AVX-512")]
+    [Params("AVX-512, VNNI")]
     public string Kernels { get; set; } = "";
 
     [Params("F32", "BF16", "Int8")]

@@ -97,7 +97,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc/>
     public KvCapacity Kv { get; }
 
-    /// <summary>The instructions that this machine's backends use: "AVX-512", "AVX2" or "128-bit".</summary>
+    /// <summary>The instructions that this machine's backends use: "AVX-512, VNNI", "AVX-512", "AVX2, VNNI", "AVX2" or "128-bit".</summary>
     public static string Instructions => KernelSet.Best.Name;
 
     /// <inheritdoc/>

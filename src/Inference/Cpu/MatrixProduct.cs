@@ -9,22 +9,22 @@ internal sealed unsafe class MatrixProduct : IDisposable
     private const int InputBlock = 1024;
     private const int RowBlock = 96;
 
-    // From so many rows on it pays to widen bytes once instead of in every tile, in slices that stay close to the core; the shift
-    // and mask of bf16 fit between the multiplications.
-    private const int WidenRows = 24;
-    private const int WidenInputs = 256;
     private const long SmallWork = 1 << 18;
     private const int ItemsPerThread = 4;
+    private const int QuantizeAtOnce = 1 << 14;
 
     private readonly KernelSet _kernels;
     private readonly WorkerPool _pool;
     private readonly NativeBuffer _sums;
-    private readonly NativeBuffer _widened;
+    private readonly QuantizedRows _quantized = new();
     private readonly Action<int, int> _body;
+    private readonly Action<int, int> _quantize;
 
     private PackedMatrix _matrix = null!;
     private float* _x;
     private nint _xStride;
+    private ByteRows _bytes;
+    private int _rowsPerQuantize;
     private float* _y;
     private nint _yStride;
     private int _rows;
@@ -34,9 +34,8 @@ internal sealed unsafe class MatrixProduct : IDisposable
 
     public MatrixProduct(KernelSet kernels, WorkerPool pool)
     {
-        (_kernels, _pool, _body) = (kernels, pool, RunItem);
+        (_kernels, _pool, _body, _quantize) = (kernels, pool, RunItem, QuantizeItem);
         _sums = NativeBuffer.OfFloats((long)pool.Threads * RowBlock * KernelSet.PanelOutputs);
-        _widened = NativeBuffer.OfFloats((long)pool.Threads * WidenInputs * KernelSet.PanelOutputs);
     }
 
     /// <summary>y = epilogue(x · matrixᵀ + bias).</summary>
@@ -57,16 +56,33 @@ internal sealed unsafe class MatrixProduct : IDisposable
         _panelsPerItem = Math.Max(1, matrix.Panels / (_pool.Threads * ItemsPerThread));
         int items = (matrix.Panels + _panelsPerItem - 1) / _panelsPerItem * _rowBlocks;
         bool small = (long)rows * matrix.Outputs * matrix.Inputs < SmallWork;
+        if (matrix.Format == WeightFormat.Int8)
+            Quantize();
         _pool.Run(items, _body, alone: small);
     }
 
-    /// <summary>Bytes of scratch.</summary>
-    public static long BytesOf(int threads) => (long)threads * (RowBlock + WidenInputs) * KernelSet.PanelOutputs * sizeof(float);
+    /// <summary>Bytes of scratch, but for what <see cref="QuantizedRows"/> takes.</summary>
+    public static long BytesOf(int threads) => (long)threads * RowBlock * KernelSet.PanelOutputs * sizeof(float);
 
     public void Dispose()
     {
         _sums.Dispose();
-        _widened.Dispose();
+        _quantized.Dispose();
+    }
+
+    private void Quantize()
+    {
+        _bytes = _quantized.Make(_rows, _matrix.Inputs);
+        _rowsPerQuantize = Math.Max(1, QuantizeAtOnce / _matrix.Inputs);
+        int items = (_rows + _rowsPerQuantize - 1) / _rowsPerQuantize;
+        _pool.Run(items, _quantize, alone: items == 1);
+    }
+
+    private void QuantizeItem(int item, int worker)
+    {
+        int first = item * _rowsPerQuantize, end = Math.Min(_rows, first + _rowsPerQuantize);
+        for (int row = first; row < end; row++)
+            _bytes.Quantize(row, _x + (row * _xStride), _matrix.Inputs);
     }
 
     private void RunItem(int item, int worker)
@@ -85,18 +101,15 @@ internal sealed unsafe class MatrixProduct : IDisposable
         for (int row = 0; row < rows; row++)
             bias.CopyTo(new Span<float>(sums + (row * KernelSet.PanelOutputs), KernelSet.PanelOutputs));
 
-        bool isWidened = _matrix.Format == WeightFormat.Int8 && rows >= WidenRows;
         // A single tile passes over its weights once, so slices would gain nothing.
-        int inputBlock = isWidened ? WidenInputs : rows <= KernelSet.TileRows ? _matrix.Inputs : InputBlock;
+        int inputBlock = rows <= KernelSet.TileRows ? _matrix.Inputs : InputBlock;
         for (int input = 0; input < _matrix.Inputs; input += inputBlock)
         {
             PanelSlice slice = _matrix.Slice(panel, input, Math.Min(inputBlock, _matrix.Inputs - input));
-            if (isWidened)
-                slice = _kernels.Widen(slice, _widened.Floats + ((long)worker * WidenInputs * KernelSet.PanelOutputs));
             byte* next = input + inputBlock < _matrix.Inputs
                 ? _matrix.Slice(panel, input + inputBlock, 0).Weights
                 : _matrix.Slice(nextPanel, 0, 0).Weights;
-            MultiplyAdd(slice, next, _x + (firstRow * _xStride) + input, rows, sums);
+            MultiplyAdd(slice, next, firstRow, input, rows, sums);
         }
 
         int first = panel * KernelSet.PanelOutputs, count = (int)Math.Min(KernelSet.PanelOutputs, _yStride - first);
@@ -106,14 +119,17 @@ internal sealed unsafe class MatrixProduct : IDisposable
 
     // Tiles of nearly equal height: 8 rows are 4 and 4, not 6 and 2. The first one brings the weights near; the others find them
     // there and ask for what comes next.
-    private void MultiplyAdd(PanelSlice slice, byte* next, float* x, int rows, float* sums)
+    private void MultiplyAdd(PanelSlice slice, byte* next, int row, int input, int rows, float* sums)
     {
         for (int tiles = (rows + KernelSet.TileRows - 1) / KernelSet.TileRows; tiles > 0; tiles--)
         {
             int height = rows / tiles;
-            _kernels.MultiplyAdd(x, _xStride, height, slice, sums);
+            if (slice.Format == WeightFormat.Int8)
+                _kernels.MultiplyAdd(_bytes.From(row, input), height, slice, sums);
+            else
+                _kernels.MultiplyAdd(_x + (row * _xStride) + input, _xStride, height, slice, sums);
             rows -= height;
-            x += height * _xStride;
+            row += height;
             sums += height * KernelSet.PanelOutputs;
             slice = slice.Before(next);
         }

@@ -32,7 +32,8 @@ public readonly record struct MemoryPlan(long WeightBytes, long KvBytes, long Kv
         int threads = WorkerPool.OfThreads(cpu.Threads).Threads;
         long activations = model.Experts.Sum(expert => Workspace.BytesOf(
             engine.TokenBudget, expert.Width, 3L * expert.Heads * Lanes.RoundUp(expert.HeadSize), expert.HiddenWidth,
-            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads) + RotaryTable.BytesOf(expert.ContextTokens, expert.HeadSize));
+            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads) + RotaryTable.BytesOf(expert.ContextTokens, expert.HeadSize)
+            + (cpu.Quantization == Quantization.EightBits ? QuantizedRows.BytesOf(engine.TokenBudget, Math.Max(expert.Width, expert.HiddenWidth)) : 0));
         // Each expert of several writes logits of its own, and then there is their mean.
         int rows = model.Experts.Count == 1 ? 1 : model.Experts.Count + 1;
         long logits = (long)rows * engine.LogitRows * model.Weights.VocabularySize * sizeof(float);

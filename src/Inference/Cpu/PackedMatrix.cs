@@ -120,12 +120,13 @@ internal sealed unsafe class PackedMatrix : IDisposable
     private static int RowBytes(WeightFormat format) => format switch
     {
         WeightFormat.BF16 => PanelBf16.RowBytes,
-        WeightFormat.Int8 => PanelInt8.RowBytes,
+        WeightFormat.Int8 => KernelSet.PanelOutputs,
         _ => PanelF32.RowBytes,
     };
 
-    private static long PanelBytes(long inputs, WeightFormat format) =>
-        (inputs * RowBytes(format)) + (format == WeightFormat.Int8 ? ScalesBytes(inputs) : 0);
+    private static long PanelBytes(long inputs, WeightFormat format) => format == WeightFormat.Int8
+        ? ((inputs + PanelInt8.QuadInputs - 1) / PanelInt8.QuadInputs * PanelInt8.QuadBytes) + ScalesBytes(inputs)
+        : inputs * RowBytes(format);
 
     private static long ScalesBytes(long inputs) =>
         (inputs + PanelInt8.GroupInputs - 1) / PanelInt8.GroupInputs * PanelInt8.ScaleBytes;
@@ -158,7 +159,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     // A group's scale is its largest magnitude / 127, rounded up to a bf16 so that no whole number exceeds 127.
     private static void Quantize(ReadOnlySpan<float> row, in PanelSlice slice, int output)
     {
-        sbyte* target = (sbyte*)slice.Weights + output;
+        byte* target = slice.Weights + (output * PanelInt8.QuadInputs);
         ushort* scales = (ushort*)slice.Scales + PairedIndex(output);
         for (; row.Length > 0; row = row[Math.Min(PanelInt8.GroupInputs, row.Length)..], scales += KernelSet.PanelOutputs)
         {
@@ -169,8 +170,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
             uint bits = (BitConverter.SingleToUInt32Bits(largest / 127) + 0xFFFF) & 0xFFFF0000;
             *scales = (ushort)(bits >> 16);
             float inverse = bits == 0 ? 0 : 1 / BitConverter.UInt32BitsToSingle(bits);
-            for (int i = 0; i < group.Length; i++, target += KernelSet.PanelOutputs)
-                *target = (sbyte)MathF.Round(group[i] * inverse);
+            for (; group.Length > 0; group = group[Math.Min(PanelInt8.QuadInputs, group.Length)..], target += PanelInt8.QuadBytes)
+            {
+                for (int i = 0; i < PanelInt8.QuadInputs; i++)
+                    target[i] = (byte)(PanelInt8.Offset + (i < group.Length ? (int)MathF.Round(group[i] * inverse) : 0));
+            }
         }
     }
 

@@ -10,8 +10,9 @@ public enum Quantization
     /// <summary>bf16 stays bf16; float32 and float16 become float32.</summary>
     None,
 
-    /// <summary>Whole numbers from -127 to 127 with one bf16 scale for 64 weights of an output: 8.25 bits a weight. Keys and values
-    /// become bf16.</summary>
+    /// <summary>Whole numbers from -127 to 127 with one bf16 scale for 64 weights of an output: 8.25 bits a weight. What they are
+    /// multiplied with becomes whole numbers, too, with a float32 scale for 64 values of a row; keys and values become
+    /// bf16.</summary>
     EightBits,
 }
 

@@ -45,6 +45,33 @@ public sealed unsafe class KernelSetTests
     }
 
     [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void MatrixProduct_OfBytesWithANonFiniteValue_GivesNothingFinite(float value)
+    {
+        WorkerPool pool = WorkerPool.OfSize(1);
+        var linear = new LinearWeights(Tensor.InMemory("weight", _random.Values(64 * 70, 1), 64, 70), null);
+        using PackedMatrix matrix = PackedMatrix.Pack(linear, WeightFormat.Int8, pool);
+        foreach (int at in (int[])[3, 69])
+        {
+            float[] x = _random.Values(70, 1), y = new float[64];
+            x[at] = value;
+            foreach (KernelSet set in KernelSet.Available)
+            {
+                using var product = new MatrixProduct(set, pool);
+                fixed (float* px = x, py = y)
+                {
+                    lock (pool.Gate)
+                        product.Run(px, 70, 1, matrix, py, 64, Epilogue.Store);
+                }
+
+                Assert.DoesNotContain(y, float.IsFinite);
+            }
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Widths))]
     public void LayerNorm_AnyWidth_EqualsItsTwin(string kernels, int width)
     {

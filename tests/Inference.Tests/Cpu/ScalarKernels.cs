@@ -14,17 +14,18 @@ internal static class ScalarKernels
         return sum;
     })];
 
-    /// <summary>The same with weights quantized in groups of 64 inputs: a chain for each group, scaled into the sum.</summary>
+    /// <summary>The same with weights and values quantized in groups of 64 inputs: a whole number for each group, scaled into the
+    /// sum.</summary>
     public static float[] MultiplyInt8(float[] x, float[][] weights, float[] start) => [.. weights.Select((row, output) =>
     {
         float sum = start[output];
         for (int first = 0; first < x.Length; first += 64)
         {
-            float[] group = row[first..Math.Min(first + 64, x.Length)];
-            float scale = RoundUpToBf16(group.Max(Math.Abs) / 127), chain = 0;
-            for (int i = 0; i < group.Length; i++)
-                chain = MathF.FusedMultiplyAdd(x[first + i], scale == 0 ? 0 : MathF.Round(group[i] * (1 / scale)), chain);
-            sum = MathF.FusedMultiplyAdd(chain, scale, sum);
+            float[] group = row[first..Math.Min(first + 64, x.Length)], values = x[first..Math.Min(first + 64, x.Length)];
+            float scale = RoundUpToBf16(group.Max(Math.Abs) / 127), largest = values.Max(Math.Abs);
+            long dot = group.Zip(values, (weight, value) =>
+                (scale == 0 ? 0 : (long)MathF.Round(weight * (1 / scale))) * (largest == 0 ? 0 : (long)MathF.Round(value * (127 / largest)))).Sum();
+            sum = MathF.FusedMultiplyAdd(dot * (largest / 127), scale, sum);
         }
 
         return sum;

@@ -20,9 +20,6 @@ internal unsafe interface ILanes<T>
     /// <summary>Sixteen bf16 as float32: the low (0) or high (1) halves of sixteen 32-bit words.</summary>
     static abstract T LoadHalves(byte* source, int half);
 
-    /// <summary>Sixteen signed bytes as float32.</summary>
-    static abstract T LoadBytes(sbyte* source);
-
     /// <summary>The nearest bf16, halves to even, as float32. What is not a number stays so.</summary>
     static abstract T RoundToBf16(T value);
 

@@ -6,9 +6,6 @@ internal unsafe interface IPanel
     /// <summary>Bytes from one input's weights to the next input's.</summary>
     static abstract int RowBytes { get; }
 
-    /// <summary>Whether a group of inputs is summed by itself and then scaled.</summary>
-    static abstract bool IsScaled { get; }
-
     /// <summary>Weights 16 <paramref name="column"/> and the 15 after it, as float32.</summary>
     static abstract T Load<T>(byte* row, int column)
         where T : unmanaged, ILanes<T>;

@@ -2,9 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Serving.Inference.Cpu.Kernels;
 
-/// <summary>The kernels, written once for every width of register.</summary>
-internal sealed unsafe class KernelSet<T>(string name) : KernelSet
+/// <summary>The kernels, written once for every width of register and every product of bytes.</summary>
+internal sealed unsafe class KernelSet<T, TDot>(string name) : KernelSet
     where T : unmanaged, ILanes<T>
+    where TDot : IByteDot
 {
     public override string Name => name;
 
@@ -12,28 +13,12 @@ internal sealed unsafe class KernelSet<T>(string name) : KernelSet
     {
         if (slice.Format == WeightFormat.BF16)
             Tile<T, PanelBf16>.MultiplyAdd(x, stride, rows, slice, sums);
-        else if (slice.Format == WeightFormat.Int8)
-            Tile<T, PanelInt8>.MultiplyAdd(x, stride, rows, slice, sums);
-        else if (slice.Scales is null)
-            Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, slice, sums);
         else
-            Tile<T, PanelWidened>.MultiplyAdd(x, stride, rows, slice, sums);
+            Tile<T, PanelF32>.MultiplyAdd(x, stride, rows, slice, sums);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override PanelSlice Widen(in PanelSlice slice, float* target)
-    {
-        byte* panel = slice.Weights;
-        nint ahead = Prefetch.Distance(slice);
-        float* row = target;
-        for (int i = slice.Inputs; i > 0; i--, panel += PanelInt8.RowBytes, row += PanelOutputs)
-        {
-            Prefetch.Lines(panel + ahead, PanelInt8.RowBytes);
-            Quad<T>.Store(Quad<T>.Load<PanelInt8>(panel), row);
-        }
-
-        return new PanelSlice((byte*)target, slice.Scales, slice.Inputs, WeightFormat.F32);
-    }
+    public override void MultiplyAdd(in ByteRows x, int rows, in PanelSlice slice, float* sums) =>
+        ByteTile<TDot>.MultiplyAdd(x, rows, slice, sums);
 
     public override void Finish(float* sums, float* target, int count, Epilogue epilogue)
     {

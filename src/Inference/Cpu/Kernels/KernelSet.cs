@@ -25,9 +25,8 @@ internal abstract unsafe class KernelSet
     /// <see cref="Tile{T, TPanel}"/>.</summary>
     public abstract void MultiplyAdd(float* x, nint stride, int rows, in PanelSlice slice, float* sums);
 
-    /// <summary>Writes the whole numbers of an int8 slice as float32, [inputs, 64]; a product with them gives the same bits.</summary>
-    /// <returns>The widened slice.</returns>
-    public abstract PanelSlice Widen(in PanelSlice slice, float* target);
+    /// <summary>The same with rows and weights of bytes; see <see cref="ByteTile{TDot}"/>.</summary>
+    public abstract void MultiplyAdd(in ByteRows x, int rows, in PanelSlice slice, float* sums);
 
     /// <summary>Brings 64 sums to their place.</summary>
     /// <param name="sums">[64].</param>
@@ -71,13 +70,15 @@ internal abstract unsafe class KernelSet
 
     private static KernelSet[] FindAvailable()
     {
-        var sets = new List<KernelSet> { new KernelSet<Lanes128>("128-bit") };
+        var sets = new List<KernelSet> { new KernelSet<Lanes128, ByteDotPortable>("128-bit") };
         if (Avx2.IsSupported && Fma.IsSupported)
-            sets.Add(new KernelSet<Lanes256>("AVX2"));
+            sets.Add(new KernelSet<Lanes256, ByteDotAvx2>("AVX2"));
+        if (AvxVnni.IsSupported && Fma.IsSupported)
+            sets.Add(new KernelSet<Lanes256, ByteDotVnni>("AVX2, VNNI"));
 
         // Not accelerated = present, but so slow on this processor that the runtime advises against it.
         if (Avx512F.IsSupported && Vector512.IsHardwareAccelerated)
-            sets.Add(new KernelSet<Lanes512>("AVX-512"));
+            sets.Add(AvxVnni.IsSupported ? new KernelSet<Lanes512, ByteDotVnni>("AVX-512, VNNI") : new KernelSet<Lanes512, ByteDotAvx2>("AVX-512"));
         return [.. sets];
     }
 }

@@ -46,14 +46,6 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
         return new(Half(words, half), Half(words + 4, half), Half(words + 8, half), Half(words + 12, half));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 LoadBytes(sbyte* source)
-    {
-        (Vector128<short> low, Vector128<short> high) = Vector128.Widen(Vector128.Load(source));
-        ((Vector128<int> a, Vector128<int> b), (Vector128<int> c, Vector128<int> d)) = (Vector128.Widen(low), Vector128.Widen(high));
-        return new(Vector128.ConvertToSingle(a), Vector128.ConvertToSingle(b), Vector128.ConvertToSingle(c), Vector128.ConvertToSingle(d));
-    }
-
     public static Lanes128 RoundToBf16(Lanes128 value) =>
         new(Round(value._a), Round(value._b), Round(value._c), Round(value._d));
 

@@ -36,9 +36,6 @@ internal readonly unsafe struct Lanes256(Vector256<float> low, Vector256<float> 
             : new((low & mask).AsSingle(), (high & mask).AsSingle());
     }
 
-    public static Lanes256 LoadBytes(sbyte* source) => new(
-        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source)), Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source + 8)));
-
     public static Lanes256 RoundToBf16(Lanes256 value) => new(Round(value._low), Round(value._high));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

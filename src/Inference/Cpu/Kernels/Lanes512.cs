@@ -26,9 +26,6 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
         return new((half == 0 ? words << 16 : words & Vector512.Create(0xFFFF0000u)).AsSingle());
     }
 
-    public static Lanes512 LoadBytes(sbyte* source) => new(Vector512.ConvertToSingle(
-        Avx512F.ConvertToVector512Int32(Vector128.Load(source))));
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 RoundToBf16(Lanes512 value)
     {

@@ -8,8 +8,6 @@ internal readonly unsafe struct PanelBf16 : IPanel
 {
     public static int RowBytes => 128;
 
-    public static bool IsScaled => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Load<T>(byte* row, int column)
         where T : unmanaged, ILanes<T> => T.LoadHalves(row + ((column >> 1) * 64), column & 1);

@@ -7,8 +7,6 @@ internal readonly unsafe struct PanelF32 : IPanel
 {
     public static int RowBytes => 256;
 
-    public static bool IsScaled => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Load<T>(byte* row, int column)
         where T : unmanaged, ILanes<T> => T.Load((float*)row + (column * Lanes.Count));

@@ -1,10 +1,10 @@
-using System.Runtime.CompilerServices;
-
 namespace Serving.Inference.Cpu.Kernels;
 
-/// <summary>64 signed bytes, in order. <see cref="GroupInputs"/> inputs share a scale for each output: their products with the
-/// whole numbers are summed first, and the sum is scaled and added in one step.</summary>
-internal readonly unsafe struct PanelInt8 : IPanel
+/// <summary>
+/// Whole numbers from -127 to 127, plus 128, as bytes: four inputs of an output side by side, [inputs / 4, 64 outputs, 4], the last
+/// inputs filled up. <see cref="GroupInputs"/> inputs share a scale for each output, a bf16 paired as in <see cref="PanelBf16"/>.
+/// </summary>
+internal static class PanelInt8
 {
     /// <summary>Inputs that share a scale; the last group of a matrix may have fewer.</summary>
     public const int GroupInputs = 64;
@@ -12,11 +12,12 @@ internal readonly unsafe struct PanelInt8 : IPanel
     /// <summary>Bytes of a group's 64 scales.</summary>
     public const int ScaleBytes = 128;
 
-    public static int RowBytes => 64;
+    /// <summary>Inputs side by side.</summary>
+    public const int QuadInputs = 4;
 
-    public static bool IsScaled => true;
+    /// <summary>Bytes of four inputs' weights.</summary>
+    public const int QuadBytes = QuadInputs * KernelSet.PanelOutputs;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static T Load<T>(byte* row, int column)
-        where T : unmanaged, ILanes<T> => T.LoadBytes((sbyte*)row + (column * Lanes.Count));
+    /// <summary>What is added to a whole number to make it a byte.</summary>
+    public const int Offset = 128;
 }

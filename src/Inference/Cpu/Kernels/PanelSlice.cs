@@ -13,7 +13,7 @@ internal readonly unsafe struct PanelSlice(byte* weights, byte* scales, int inpu
     /// <summary>How many.</summary>
     public int Inputs { get; } = inputs;
 
-    /// <summary>How the weights are stored; <see cref="WeightFormat.F32"/> with scales are widened whole numbers.</summary>
+    /// <summary>How the weights are stored.</summary>
     public WeightFormat Format { get; } = format;
 
     /// <summary>What will be multiplied after this, to be brought near meanwhile; null = the slice itself comes from far away.</summary>

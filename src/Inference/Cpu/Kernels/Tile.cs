@@ -4,8 +4,8 @@ namespace Serving.Inference.Cpu.Kernels;
 
 /// <summary>
 /// The heart of the matrix product: up to six rows of activations times a slice of a panel of 64 outputs. Every sum is one chain
-/// of fused multiply-adds over the inputs in order (with scales: one for each group, and one over the groups), continued from
-/// <c>sums</c>; how many rows share a pass over the weights changes the speed and not one bit.
+/// of fused multiply-adds over the inputs in order, continued from <c>sums</c>; how many rows share a pass over the weights changes
+/// the speed and not one bit.
 /// </summary>
 internal static unsafe class Tile<T, TPanel>
     where T : unmanaged, ILanes<T>
@@ -51,50 +51,32 @@ internal static unsafe class Tile<T, TPanel>
         where TRows : IRowCount
     {
         float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride, x4 = x3 + stride, x5 = x4 + stride;
-        byte* panel = slice.Weights, scales = slice.Scales;
+        byte* panel = slice.Weights;
         nint inputs = slice.Inputs, ahead = Prefetch.Distance(slice);
-        for (nint start = 0; start < inputs; start += PanelInt8.GroupInputs, scales += PanelInt8.ScaleBytes)
+        Quad<T> row0 = Quad<T>.Load(sums), row1 = default, row2 = default, row3 = default, row4 = default, row5 = default;
+        if (TRows.Count > 1) row1 = Quad<T>.Load(sums + Outputs);
+        if (TRows.Count > 2) row2 = Quad<T>.Load(sums + (2 * Outputs));
+        if (TRows.Count > 3) row3 = Quad<T>.Load(sums + (3 * Outputs));
+        if (TRows.Count > 4) row4 = Quad<T>.Load(sums + (4 * Outputs));
+        if (TRows.Count > 5) row5 = Quad<T>.Load(sums + (5 * Outputs));
+        for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
         {
-            nint end = TPanel.IsScaled ? nint.Min(start + PanelInt8.GroupInputs, inputs) : inputs;
-            Quad<T> row0 = First(sums), row1 = default, row2 = default, row3 = default, row4 = default, row5 = default;
-            if (TRows.Count > 1) row1 = First(sums + Outputs);
-            if (TRows.Count > 2) row2 = First(sums + (2 * Outputs));
-            if (TRows.Count > 3) row3 = First(sums + (3 * Outputs));
-            if (TRows.Count > 4) row4 = First(sums + (4 * Outputs));
-            if (TRows.Count > 5) row5 = First(sums + (5 * Outputs));
-            for (nint i = start; i < end; i++, panel += TPanel.RowBytes)
-            {
-                Prefetch.Lines(panel + ahead, TPanel.RowBytes);
-                Quad<T> weights = Quad<T>.Load<TPanel>(panel);
-                row0 = Quad<T>.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
-                if (TRows.Count > 1) row1 = Quad<T>.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);
-                if (TRows.Count > 2) row2 = Quad<T>.MultiplyAdd(T.Broadcast(x2[i]), weights, row2);
-                if (TRows.Count > 3) row3 = Quad<T>.MultiplyAdd(T.Broadcast(x3[i]), weights, row3);
-                if (TRows.Count > 4) row4 = Quad<T>.MultiplyAdd(T.Broadcast(x4[i]), weights, row4);
-                if (TRows.Count > 5) row5 = Quad<T>.MultiplyAdd(T.Broadcast(x5[i]), weights, row5);
-            }
-
-            Last(row0, scales, sums);
-            if (TRows.Count > 1) Last(row1, scales, sums + Outputs);
-            if (TRows.Count > 2) Last(row2, scales, sums + (2 * Outputs));
-            if (TRows.Count > 3) Last(row3, scales, sums + (3 * Outputs));
-            if (TRows.Count > 4) Last(row4, scales, sums + (4 * Outputs));
-            if (TRows.Count > 5) Last(row5, scales, sums + (5 * Outputs));
-            if (!TPanel.IsScaled)
-                return;
+            Prefetch.Lines(panel + ahead, TPanel.RowBytes);
+            Quad<T> weights = Quad<T>.Load<TPanel>(panel);
+            row0 = Quad<T>.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
+            if (TRows.Count > 1) row1 = Quad<T>.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);
+            if (TRows.Count > 2) row2 = Quad<T>.MultiplyAdd(T.Broadcast(x2[i]), weights, row2);
+            if (TRows.Count > 3) row3 = Quad<T>.MultiplyAdd(T.Broadcast(x3[i]), weights, row3);
+            if (TRows.Count > 4) row4 = Quad<T>.MultiplyAdd(T.Broadcast(x4[i]), weights, row4);
+            if (TRows.Count > 5) row5 = Quad<T>.MultiplyAdd(T.Broadcast(x5[i]), weights, row5);
         }
-    }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Quad<T> First(float* sums) => TPanel.IsScaled ? Quad<T>.Zero : Quad<T>.Load(sums);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Last(in Quad<T> row, byte* scales, float* sums)
-    {
-        if (TPanel.IsScaled)
-            Quad<T>.Store(Quad<T>.MultiplyAdd(row, Quad<T>.Load<PanelBf16>(scales), Quad<T>.Load(sums)), sums);
-        else
-            Quad<T>.Store(row, sums);
+        Quad<T>.Store(row0, sums);
+        if (TRows.Count > 1) Quad<T>.Store(row1, sums + Outputs);
+        if (TRows.Count > 2) Quad<T>.Store(row2, sums + (2 * Outputs));
+        if (TRows.Count > 3) Quad<T>.Store(row3, sums + (3 * Outputs));
+        if (TRows.Count > 4) Quad<T>.Store(row4, sums + (4 * Outputs));
+        if (TRows.Count > 5) Quad<T>.Store(row5, sums + (5 * Outputs));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -102,47 +84,30 @@ internal static unsafe class Tile<T, TPanel>
         where TRows : IRowCount
     {
         float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride, x4 = x3 + stride, x5 = x4 + stride;
-        byte* panel = slice.Weights, scales = slice.Scales;
+        byte* panel = slice.Weights;
         nint inputs = slice.Inputs;
-        for (nint start = 0; start < inputs; start += PanelInt8.GroupInputs, scales += PanelInt8.ScaleBytes)
+        T row0 = T.Load(sums), row1 = default, row2 = default, row3 = default, row4 = default, row5 = default;
+        if (TRows.Count > 1) row1 = T.Load(sums + Outputs);
+        if (TRows.Count > 2) row2 = T.Load(sums + (2 * Outputs));
+        if (TRows.Count > 3) row3 = T.Load(sums + (3 * Outputs));
+        if (TRows.Count > 4) row4 = T.Load(sums + (4 * Outputs));
+        if (TRows.Count > 5) row5 = T.Load(sums + (5 * Outputs));
+        for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
         {
-            nint end = TPanel.IsScaled ? nint.Min(start + PanelInt8.GroupInputs, inputs) : inputs;
-            T row0 = FirstLanes(sums), row1 = default, row2 = default, row3 = default, row4 = default, row5 = default;
-            if (TRows.Count > 1) row1 = FirstLanes(sums + Outputs);
-            if (TRows.Count > 2) row2 = FirstLanes(sums + (2 * Outputs));
-            if (TRows.Count > 3) row3 = FirstLanes(sums + (3 * Outputs));
-            if (TRows.Count > 4) row4 = FirstLanes(sums + (4 * Outputs));
-            if (TRows.Count > 5) row5 = FirstLanes(sums + (5 * Outputs));
-            for (nint i = start; i < end; i++, panel += TPanel.RowBytes)
-            {
-                T weights = TPanel.Load<T>(panel, column);
-                row0 = T.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
-                if (TRows.Count > 1) row1 = T.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);
-                if (TRows.Count > 2) row2 = T.MultiplyAdd(T.Broadcast(x2[i]), weights, row2);
-                if (TRows.Count > 3) row3 = T.MultiplyAdd(T.Broadcast(x3[i]), weights, row3);
-                if (TRows.Count > 4) row4 = T.MultiplyAdd(T.Broadcast(x4[i]), weights, row4);
-                if (TRows.Count > 5) row5 = T.MultiplyAdd(T.Broadcast(x5[i]), weights, row5);
-            }
-
-            LastLanes(row0, scales, column, sums);
-            if (TRows.Count > 1) LastLanes(row1, scales, column, sums + Outputs);
-            if (TRows.Count > 2) LastLanes(row2, scales, column, sums + (2 * Outputs));
-            if (TRows.Count > 3) LastLanes(row3, scales, column, sums + (3 * Outputs));
-            if (TRows.Count > 4) LastLanes(row4, scales, column, sums + (4 * Outputs));
-            if (TRows.Count > 5) LastLanes(row5, scales, column, sums + (5 * Outputs));
-            if (!TPanel.IsScaled)
-                return;
+            T weights = TPanel.Load<T>(panel, column);
+            row0 = T.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
+            if (TRows.Count > 1) row1 = T.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);
+            if (TRows.Count > 2) row2 = T.MultiplyAdd(T.Broadcast(x2[i]), weights, row2);
+            if (TRows.Count > 3) row3 = T.MultiplyAdd(T.Broadcast(x3[i]), weights, row3);
+            if (TRows.Count > 4) row4 = T.MultiplyAdd(T.Broadcast(x4[i]), weights, row4);
+            if (TRows.Count > 5) row5 = T.MultiplyAdd(T.Broadcast(x5[i]), weights, row5);
         }
-    }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T FirstLanes(float* sums) => TPanel.IsScaled ? T.Zero : T.Load(sums);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void LastLanes(T row, byte* scales, int column, float* sums)
-    {
-        if (TPanel.IsScaled)
-            row = T.MultiplyAdd(row, PanelBf16.Load<T>(scales, column), T.Load(sums));
-        T.Store(row, sums);
+        T.Store(row0, sums);
+        if (TRows.Count > 1) T.Store(row1, sums + Outputs);
+        if (TRows.Count > 2) T.Store(row2, sums + (2 * Outputs));
+        if (TRows.Count > 3) T.Store(row3, sums + (3 * Outputs));
+        if (TRows.Count > 4) T.Store(row4, sums + (4 * Outputs));
+        if (TRows.Count > 5) T.Store(row5, sums + (5 * Outputs));
     }
 }

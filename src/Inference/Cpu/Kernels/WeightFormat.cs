@@ -1,6 +1,6 @@
 namespace Serving.Inference.Cpu.Kernels;
 
-/// <summary>How packed weights are stored. Sums are float32 in all of them.</summary>
+/// <summary>How packed weights are stored. Sums are float32 in all of them, but within a group of bytes.</summary>
 internal enum WeightFormat
 {
     /// <summary>As they are.</summary>
