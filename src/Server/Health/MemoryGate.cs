@@ -70,12 +70,23 @@ internal sealed class MemoryGate
     public void CheckRoom(string place, CpuMemory model)
     {
         long needed = model.WeightBytes;
-        long free = (LimitBytes / 100 * _options.RefusePercent) - Sample();
+        long free = FreeBytes();
         if (needed <= free)
             return;
         throw new CheckpointException(place, "memory", $"at most the {MiB(free)} MiB that are left of {MiB(LimitBytes)} MiB",
             $"{MiB(needed)} MiB of weights", "Give the process more memory, or serve fewer models.");
     }
+
+    /// <summary>Checks that what an ensemble takes beside its members' weights fits, before any of it is taken.</summary>
+    /// <exception cref="ApiException">503 memory_pressure: it does not.</exception>
+    public void CheckRoom(MemoryPlan ensemble)
+    {
+        long needed = ensemble.KvBytes + ensemble.WorkspaceBytes, free = FreeBytes();
+        if (needed > free)
+            throw new ApiException(ErrorTable.NoRoomForEnsemble(MiB(needed), MiB(free)));
+    }
+
+    private long FreeBytes() => (LimitBytes / 100 * _options.RefusePercent) - Sample();
 
     private long Sample()
     {
