@@ -25,7 +25,7 @@ internal static class BenchCommand
         HelpName = "NAME",
     };
 
-    private static readonly Option<string?> Model = new("--model") 
+    private static readonly Option<string?> Model = new("--model")
     {
         Description = "A model of the folder, or a sum of models; with --url, any that the server has.",
         HelpName = "ID",
