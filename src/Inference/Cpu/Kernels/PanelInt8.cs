@@ -1,3 +1,5 @@
+using Serving.Inference.Checkpoints;
+
 namespace Serving.Inference.Cpu.Kernels;
 
 /// <summary>
@@ -7,7 +9,7 @@ namespace Serving.Inference.Cpu.Kernels;
 internal static class PanelInt8
 {
     /// <summary>Inputs that share a scale; the last group of a matrix may have fewer.</summary>
-    public const int GroupInputs = 64;
+    public const int GroupInputs = EightBits.GroupInputs;
 
     /// <summary>Bytes of a group's 64 scales.</summary>
     public const int ScaleBytes = 128;
