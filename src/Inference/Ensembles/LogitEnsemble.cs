@@ -1,3 +1,4 @@
+using Serving.Inference.Cpu;
 using Serving.Inference.Sampling;
 
 namespace Serving.Inference.Ensembles;
@@ -15,10 +16,14 @@ public sealed class LogitEnsemble : IBackend
     private readonly EnsembleMember[] _all;
     private readonly EnsembleMember[] _members;
     private readonly Blend _blend;
-    private readonly RowBlender _blender;
+    private readonly WorkerPool _pool; // the members' own
+    private readonly RowBlender[] _blenders; // of each thread
+    private readonly Action<int, int> _averageRow;
     private readonly float[][] _logits; // of each member: [rows, vocabulary], the largest batch so far
     private readonly double[] _logSums;
     private MemberFaultException?[] _faults = []; // by row of the last batch
+    private Blend[] _blends = []; // by row
+    private unsafe float* _means; // the rows that the caller asked for, during a pass
 
     /// <summary>An ensemble; it owns its members' backends from now on.</summary>
     /// <param name="members">At least one with a weight above 0. Weights are divided by their sum.</param>
@@ -34,7 +39,9 @@ public sealed class LogitEnsemble : IBackend
         _blend = new Blend(_members.Select(member => member.Weight), rule);
         Shape = new ModelShape(_members[0].Backend.Shape.VocabularySize, _members.Min(member => member.Backend.Shape.ContextTokens));
         Kv = _members[0].Backend.Kv with { Blocks = _members.Min(member => member.Backend.Kv.Blocks) };
-        _blender = new RowBlender(Shape.VocabularySize, _members.Length);
+        _pool = _members.Select(member => (member.Backend as CpuBackend)?.Pool).FirstOrDefault(pool => pool is not null) ?? WorkerPool.OfSize(1);
+        _blenders = [.. Enumerable.Range(0, _pool.Threads).Select(_ => new RowBlender(Shape.VocabularySize, _members.Length))];
+        _averageRow = AverageRow;
         _logits = [.. _members.Select(_ => Array.Empty<float>())];
         _logSums = new double[_members.Length];
     }
@@ -54,24 +61,13 @@ public sealed class LogitEnsemble : IBackend
         ArgumentNullException.ThrowIfNull(batch);
         int vocabulary = Shape.VocabularySize, values = checked(batch.LogitRows * vocabulary);
         ArgumentOutOfRangeException.ThrowIfLessThan(logits.Length, values, nameof(logits));
+        NoteBlends(batch);
         foreach (EnsembleMember member in _members)
             (member.Backend as IRemoteBackend)?.Begin(batch);
         // Members of this process compute while the others are on their way.
         ForwardEach(batch, values, areRemote: false);
         ForwardEach(batch, values, areRemote: true);
-        FindFaults(batch.LogitRows);
-        int row = 0;
-        foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
-        {
-            Blend blend = chunk.Blend ?? _blend;
-            if (blend.Weights.Length != _members.Length)
-                throw new ArgumentException($"A blend must have {_members.Length} weights, but has {blend.Weights.Length}.", nameof(batch));
-            for (int end = row + chunk.LogitRows; row < end; row++)
-            {
-                if (_faults[row] is null)
-                    _blender.Average(_logits, row * vocabulary, blend, logits.Slice(row * vocabulary, vocabulary));
-            }
-        }
+        Average(batch.LogitRows, logits);
     }
 
     /// <inheritdoc/>
@@ -89,7 +85,7 @@ public sealed class LogitEnsemble : IBackend
         for (int member = 0; member < _members.Length; member++)
         {
             ReadOnlySpan<float> logits = _logits[member].AsSpan(start, vocabulary);
-            _logSums[member] = _blender.LogSum(logits);
+            _logSums[member] = _blenders[0].LogSum(logits);
             logprobs[member] = (float)(logits[token] - _logSums[member]);
             choices[member] = LogitMath.FirstIndexOf(logits, LogitMath.Max(logits));
         }
@@ -119,20 +115,46 @@ public sealed class LogitEnsemble : IBackend
         }
     }
 
-    // A member that breaks on one text is a fault of that text's row alone.
-    private void FindFaults(int rows)
+    private void NoteBlends(ForwardBatch batch)
     {
-        if (_faults.Length < rows)
-            _faults = new MemberFaultException?[rows];
-        for (int row = 0; row < rows; row++)
+        if (_blends.Length < batch.LogitRows)
+            (_blends, _faults) = (new Blend[batch.LogitRows], new MemberFaultException?[batch.LogitRows]);
+        int row = 0;
+        foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
         {
-            _faults[row] = null;
-            for (int member = 0; member < _members.Length && _faults[row] is null; member++)
+            Blend blend = chunk.Blend ?? _blend;
+            if (blend.Weights.Length != _members.Length)
+                throw new ArgumentException($"A blend must have {_members.Length} weights, but has {blend.Weights.Length}.", nameof(batch));
+            _blends.AsSpan(row, chunk.LogitRows).Fill(blend);
+            row += chunk.LogitRows;
+        }
+    }
+
+    private unsafe void Average(int rows, Span<float> logits)
+    {
+        lock (_pool.Gate)
+        {
+            fixed (float* means = logits)
             {
-                if (!LogitAverage.IsFinite(_logits[member].AsSpan(row * Shape.VocabularySize, Shape.VocabularySize)))
-                    _faults[row] = new MemberFaultException(_members[member].Id);
+                _means = means;
+                _pool.Run(rows, _averageRow);
             }
         }
+    }
+
+    // A member that breaks on one text is a fault of that text's row alone.
+    private unsafe void AverageRow(int row, int worker)
+    {
+        int vocabulary = Shape.VocabularySize, start = row * vocabulary;
+        _faults[row] = null;
+        for (int member = 0; member < _members.Length; member++)
+        {
+            if (LogitAverage.IsFinite(_logits[member].AsSpan(start, vocabulary)))
+                continue;
+            _faults[row] = new MemberFaultException(_members[member].Id);
+            return;
+        }
+        _blenders[worker].Average(_logits, start, _blends[row], new Span<float>(_means + start, vocabulary));
     }
 
     private void CheckWeights()

@@ -47,7 +47,7 @@ internal sealed class RowBlender(int vocabulary, int experts)
 
     private (double LogSum, double Sum) Weigh(ReadOnlySpan<float> row, int expert)
     {
-        float max = LogitMath.Max(row);
+        float max = LogitAverage.MaxOfFinite(row);
         double sum = LogitMath.Weigh(row, max, 1, _exponentials[expert], _blockSums);
         return (max + Math.Log(sum), sum);
     }

@@ -14,6 +14,7 @@ internal sealed class EngineLoop
     private readonly Scheduler _scheduler;
     private readonly Sampler _sampler;
     private readonly Speculator? _speculator;
+    private readonly GuessingPace? _pace; // where there is a speculator
     private readonly LogSoftmax _logSoftmax;
     private readonly LogitAdjuster _adjuster;
     private readonly ForwardBatch _batch = new();
@@ -22,7 +23,10 @@ internal sealed class EngineLoop
     private readonly int _vocabulary;
 
     /// <summary>A loop over a backend's empty blocks.</summary>
-    public EngineLoop(IBackend backend, EngineOptions options)
+    /// <param name="backend">The model.</param>
+    /// <param name="options">Budgets.</param>
+    /// <param name="time">The clock that tells whether guessing pays; null = the system's.</param>
+    public EngineLoop(IBackend backend, EngineOptions options, TimeProvider? time = null)
     {
         (_backend, _ensemble) = (backend, backend as LogitEnsemble);
         _options = options;
@@ -33,8 +37,9 @@ internal sealed class EngineLoop
         _adjuster = new LogitAdjuster(_vocabulary, options.EndOfTextIds);
         _logits = GC.AllocateUninitializedArray<float>(checked(options.LogitRows * _vocabulary));
         ContextTokens = ContextOf(backend);
-        if (options.Speculation is { } speculation)
-            _speculator = new Speculator(speculation, _scheduler, backend, _sampler, options.LogitRows, ContextTokens);
+        if (options.Speculation is not { } speculation) return;
+        _pace = new GuessingPace(time ?? TimeProvider.System);
+        _speculator = new Speculator(speculation, _scheduler, backend, _sampler, options.LogitRows, ContextTokens);
     }
 
     /// <summary>The longest sequence: the model's context, or less if all K/V blocks hold less.</summary>
@@ -120,11 +125,21 @@ internal sealed class EngineLoop
             return;
         }
         int row = 0;
+        long generated = GeneratedTokens;
         foreach (ScheduledChunk chunk in _scheduler.Scheduled)
         {
             Use(chunk, logits.Slice(row * _vocabulary, chunk.LogitRows * _vocabulary), row);
             row += chunk.LogitRows;
         }
+        if (_pace is not null && IsDecoding()) _pace.End((double)(GeneratedTokens - generated) / _scheduler.Scheduled.Length);
+    }
+
+    // Steps with prompts in them tell nothing of guessing.
+    private bool IsDecoding()
+    {
+        foreach (ScheduledChunk chunk in _scheduler.Scheduled)
+            if (chunk is { IsDraft: false, Length: > 1 }) return false;
+        return true;
     }
 
     /// <summary>Computes a pass that failed once more, sequence by sequence, so that only those at fault end. The others cannot tell:
@@ -164,7 +179,8 @@ internal sealed class EngineLoop
     {
         try
         {
-            _speculator?.Draft();
+            _pace?.Begin();
+            _speculator?.Draft(_pace!.Guesses);
         }
         catch (Exception fault)
         {

@@ -42,10 +42,17 @@ internal sealed class Speculator
     public IReadOnlyList<Sequence> Sequences => _sequences;
 
     /// <summary>Guesses for every sequence whose next token comes from its last one, as far as blocks and rows suffice.</summary>
-    public void Draft()
+    /// <param name="guesses">Whether to guess in this step at all.</param>
+    public void Draft(bool guesses = true)
     {
         _sequences.Clear();
         _scheduler.CollectGenerating(_sequences);
+        if (!guesses)
+        {
+            foreach (Sequence sequence in _sequences)
+                sequence.Draft.Clear();
+            _sequences.Clear();
+        }
         if (_sequences.Count == 0)
             return;
         int most = Math.Min(_options.Tokens, (_rows / _sequences.Count) - 1);

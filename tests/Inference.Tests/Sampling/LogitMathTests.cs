@@ -22,6 +22,37 @@ public class LogitMathTests
     [InlineData(float.NegativeInfinity, 0f)]
     public void Exp_Edges_AreExact(float x, float expected) => Assert.Equal(expected, LogitMath.Exp(Vector256.Create(x))[0]);
 
+    [Fact]
+    public void Exp_SixteenLanes_AreTheBitsOfEight()
+    {
+        for (float x = 1e-6f; x < 100; x *= 1.0003f)
+            Assert.Equal(LogitMath.Exp(Vector256.Create(-x))[5], LogitMath.Exp(Vector512.Create(-x))[11]);
+    }
+
+    // As on a machine without wide vectors.
+    [Theory]
+    [InlineData(1f)]
+    [InlineData(0.7f)]
+    public void Weigh_WideVectors_GiveTheBitsOfNarrowOnes(float temperature)
+    {
+        float[] logits = Rows.Random(1021, 3), weights = new float[1021];
+        float max = logits.Max();
+        double[] sums = new double[1];
+        LogitMath.Weigh(logits, max, temperature, weights, sums);
+        Vector256<double> lanes = Vector256<double>.Zero;
+        int i = 0;
+        for (; i <= logits.Length - 8; i += 8)
+        {
+            (Vector256<double> lower, Vector256<double> upper) = Vector256.Widen(
+                LogitMath.Exp((Vector256.Create(logits, i) - Vector256.Create(max)) / Vector256.Create(temperature)));
+            lanes += lower + upper;
+        }
+        double expected = lanes[0] + lanes[1] + lanes[2] + lanes[3];
+        for (; i < logits.Length; i++)
+            expected += LogitMath.Exp(Vector256.Create((logits[i] - max) / temperature))[0];
+        Assert.Equal(expected, sums[0]);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(7)]
