@@ -23,6 +23,6 @@ internal static class EnsembleModel
             Fingerprint = "",
         };
 
-        LogitEnsemble Average() => new([.. members.Select(member => new EnsembleMember(member.Id, member.NewBackend()))]);
+        IEnsembleBackend Average() => LogitEnsemble.Of([.. members.Select(member => new EnsembleMember(member.Id, member.NewBackend()))]);
     }
 }

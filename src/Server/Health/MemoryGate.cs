@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Serving.Inference.Checkpoints;
-using Serving.Inference.Cpu;
 using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Telemetry;
@@ -66,10 +65,11 @@ internal sealed class MemoryGate
     }
 
     /// <summary>Checks that a model fits before any of it is read.</summary>
+    /// <param name="place">The model, for the message.</param>
+    /// <param name="needed">Bytes that its weights take in this process.</param>
     /// <exception cref="CheckpointException">It does not.</exception>
-    public void CheckRoom(string place, CpuMemory model)
+    public void CheckRoom(string place, long needed)
     {
-        long needed = model.WeightBytes;
         long free = (LimitBytes / 100 * _options.RefusePercent) - Sample();
         if (needed <= free)
             return;

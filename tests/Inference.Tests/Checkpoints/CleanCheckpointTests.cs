@@ -96,8 +96,8 @@ public sealed class CleanCheckpointTests : IDisposable
 
     private static float[][] Logits(LoadedModel model)
     {
-        using var weights = new CpuExperts(model, 1);
-        using IBackend backend = weights.NewBackend(new CpuOptions { Threads = 1, KvBlocks = 4 });
+        using var weights = new CpuExperts(model, new CpuOptions { Threads = 1, KvBlocks = 4 });
+        using IBackend backend = weights.NewBackend();
         return new Sequence(backend, [0, 1]).Run([5, 99, 200, 7, 31, 255, 0, 18], 3);
     }
 }

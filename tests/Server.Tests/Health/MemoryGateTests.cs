@@ -1,5 +1,4 @@
 using Serving.Inference.Checkpoints;
-using Serving.Inference.Cpu;
 using Serving.Server.Errors;
 using Serving.Server.Health;
 using Serving.Server.Hosting;
@@ -33,8 +32,8 @@ public sealed class MemoryGateTests
     {
         MemoryGate gate = Create();
         _used = 50L << 20;
-        gate.CheckRoom("models/small", new CpuMemory(41L << 20, 0, 0, 0));
-        CheckpointException refusal = Assert.Throws<CheckpointException>(() => gate.CheckRoom("models/big", new CpuMemory(43L << 20, 0, 0, 0)));
+        gate.CheckRoom("models/small", 41L << 20);
+        CheckpointException refusal = Assert.Throws<CheckpointException>(() => gate.CheckRoom("models/big", 43L << 20));
         Assert.Contains("43 MiB", refusal.Message);
         Assert.Contains("100 MiB", refusal.Message);
     }

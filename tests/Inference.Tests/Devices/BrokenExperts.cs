@@ -1,0 +1,18 @@
+using Serving.Glyphs.Embeddings;
+using Serving.Inference.Checkpoints;
+using Serving.Inference.Tests.Cpu;
+
+namespace Serving.Inference.Tests.Devices;
+
+/// <summary>Random experts with a token whose vector is no number.</summary>
+internal static class BrokenExperts
+{
+    public static TransformerWeights Create(int seed, int? brokenToken)
+    {
+        TransformerWeights weights = RandomModel.Create(DType.F32, seed);
+        float[] table = weights.Table.Values.ToArray();
+        if (brokenToken is { } token)
+            table[token * weights.Table.Dimensions] = float.NaN;
+        return weights with { Table = new FrozenTable(weights.Table.Rows, weights.Table.Dimensions, table) };
+    }
+}
