@@ -17,7 +17,7 @@ internal sealed class BatchLayout
     private readonly List<AttentionGroup> _groups = [];
     private readonly List<long> _indices = [];
     private readonly List<int> _firstAsked = []; // by chunk of the batch: its first row among the asked ones
-    private int[] _keys = [];
+    private int[] _blocks = [];
 
     /// <summary>Rows of the pass.</summary>
     public int Rows { get; private set; }
@@ -67,12 +67,12 @@ internal sealed class BatchLayout
     private void Sort(ReadOnlySpan<ForwardBatch.Chunk> chunks)
     {
         _order.Clear();
-        if (_keys.Length < chunks.Length)
-            _keys = new int[chunks.Length * 2];
+        if (_blocks.Length < chunks.Length)
+            _blocks = new int[chunks.Length * 2];
         for (int i = 0; i < chunks.Length; i++)
         {
             _order.Add(i);
-            _keys[i] = BlocksOf(chunks[i]);
+            _blocks[i] = BlocksOf(chunks[i]);
         }
         // Insertion is stable and allocates nothing; batches are short, and nearly sorted from step to step.
         for (int i = 1; i < _order.Count; i++)
@@ -85,7 +85,7 @@ internal sealed class BatchLayout
     }
 
     private bool IsBefore(ReadOnlySpan<ForwardBatch.Chunk> chunks, int a, int b) =>
-        KeyOf(chunks[a], _keys[a]).CompareTo(KeyOf(chunks[b], _keys[b])) < 0;
+        KeyOf(chunks[a], _blocks[a]).CompareTo(KeyOf(chunks[b], _blocks[b])) < 0;
 
     private static (int, bool, int, int) KeyOf(in ForwardBatch.Chunk chunk, int blocks) =>
         (chunk.Length, LooksAtItselfAlone(chunk), AskedRows(chunk), blocks);

@@ -1,4 +1,5 @@
 using Serving.Inference.Checkpoints;
+using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using TorchSharp;
 
@@ -11,8 +12,6 @@ namespace Serving.Inference.Torch;
 /// <param name="WorkspaceBytes">The largest forward pass: what stands beside each other within a block, and the logits.</param>
 internal readonly record struct DevicePlan(long MatrixBytes, long KvBytes, long KvTokens, long WorkspaceBytes)
 {
-    private const int DefaultSequences = 8;
-
     public static DevicePlan Of(TransformerWeights weights, TorchOptions options, EngineOptions engine)
     {
         long bytes = torch.empty([0], weights.TypeOn(options.Precision)).ElementSize, width = weights.Width;
@@ -31,5 +30,5 @@ internal readonly record struct DevicePlan(long MatrixBytes, long KvBytes, long 
 
     /// <summary>As many as were asked for, or enough for some sequences of full length.</summary>
     public static int KvBlocks(int contextTokens, int asked) =>
-        asked > 0 ? asked : DefaultSequences * ((contextTokens + DeviceKv.BlockTokens - 1) / DeviceKv.BlockTokens);
+        asked > 0 ? asked : CpuMemory.DefaultBlocks(contextTokens);
 }

@@ -51,12 +51,11 @@ public sealed class TorchDevice : IDevice
     public MemoryPlan Plan(IReadOnlyList<TransformerWeights> experts, EngineOptions engine)
     {
         DevicePlan[] plans = [.. experts.Select(expert => DevicePlan.Of(expert, _options, engine))];
-        long tables = experts.Select(expert => expert.Table).Distinct().Sum(table => table.Values.Length * (long)sizeof(float));
+        long tables = experts.Select(expert => expert.Table).Distinct().Sum(table => table.Bytes);
         long weights = plans.Sum(plan => plan.MatrixBytes) + tables;
-        return new MemoryPlan(weights, plans.Sum(plan => plan.KvBytes), plans[0].KvTokens, plans.Sum(plan => plan.WorkspaceBytes))
-        {
-            HostWeightBytes = _accelerator.IsHost ? weights + tables : tables,
-        };
+        var all = new MemoryPlan(weights, plans.Sum(plan => plan.KvBytes), plans[0].KvTokens, plans.Sum(plan => plan.WorkspaceBytes));
+        all = all with { LeastKvBytes = all.KvBytes / all.KvTokens * Math.Min(all.KvTokens, experts[0].ContextTokens) };
+        return _accelerator.IsHost ? all : all with { ElsewhereBytes = all.LeastBytes - tables };
     }
 
     /// <inheritdoc/>

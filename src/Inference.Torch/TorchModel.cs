@@ -58,7 +58,7 @@ internal sealed class TorchModel : IDisposable
 
     public Activation Activation { get; }
 
-    /// <summary>[vocabulary, width or a divisor of it], float32.</summary>
+    /// <summary>[vocabulary, width or a divisor of it], as precise as it is stored.</summary>
     public DeviceTensor Table { get; }
 
     public Block[] Blocks { get; }
@@ -71,7 +71,7 @@ internal sealed class TorchModel : IDisposable
 
     /// <summary>Weights and table on the device, and the table that tokens are inspected by.</summary>
     public IEnumerable<WeightPiece> Pieces => _held.Select(Accelerator.Tensors.PieceOf).Distinct()
-        .Append(new WeightPiece(FrozenTable, FrozenTable.Values.Length * (long)sizeof(float)));
+        .Append(new WeightPiece(FrozenTable, FrozenTable.Bytes));
 
     private Glyphs.Embeddings.FrozenTable FrozenTable { get; }
 

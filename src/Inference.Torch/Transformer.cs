@@ -33,7 +33,7 @@ internal sealed class Transformer(TorchModel model, DeviceKv kv)
     // Each value of a narrow vector fills a run of the wide one.
     private DeviceTensor Embed(DeviceTensor tokens)
     {
-        DeviceTensor vectors = model.Table.index_select(0, tokens);
+        DeviceTensor vectors = model.Table.index_select(0, tokens).to_type(torch.ScalarType.Float32);
         long times = model.Width / vectors.shape[1];
         return times == 1 ? vectors : vectors.repeat_interleave(times, 1);
     }

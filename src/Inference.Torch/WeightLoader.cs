@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
@@ -24,9 +23,9 @@ internal sealed class WeightLoader(Accelerator accelerator, torch.ScalarType typ
 
     public DeviceTensor Table(FrozenTable table)
     {
-        DeviceTensor flat = Empty(torch.ScalarType.Float32, (long)table.Rows * table.Dimensions);
-        Fill(flat, torch.ScalarType.Float32, (start, bytes) =>
-            MemoryMarshal.AsBytes(table.Values.Slice((int)(start / sizeof(float)), bytes.Length / sizeof(float))).CopyTo(bytes));
+        torch.ScalarType stored = table.Bytes == table.Elements * sizeof(float) ? torch.ScalarType.Float32 : torch.ScalarType.BFloat16;
+        DeviceTensor flat = Empty(stored, table.Elements);
+        Fill(flat, stored, (start, bytes) => CopyRows(table, start, bytes));
         return Share(flat.view(table.Rows, table.Dimensions));
     }
 
@@ -63,6 +62,7 @@ internal sealed class WeightLoader(Accelerator accelerator, torch.ScalarType typ
     public unsafe DeviceRotary Rotary(TransformerWeights weights)
     {
         using var angles = new RotaryTable(weights.ContextTokens, weights.HeadSize, weights.RopePairing);
+        angles.Reach(weights.ContextTokens);
         long positions = weights.ContextTokens, size = weights.HeadSize;
         DeviceTensor flat = Empty(torch.ScalarType.Float32, positions * 2 * size);
         Fill(flat, torch.ScalarType.Float32, (start, bytes) => new ReadOnlySpan<byte>((byte*)angles.Cosines(0) + start, bytes.Length).CopyTo(bytes));
@@ -78,6 +78,20 @@ internal sealed class WeightLoader(Accelerator accelerator, torch.ScalarType typ
 
     /// <summary>Frees what was read so far: the rest could not be.</summary>
     public void GiveUp() => _held.ForEach(accelerator.Tensors.Release);
+
+    private static void CopyRows(FrozenTable table, long start, Span<byte> bytes)
+    {
+        long rowBytes = table.Bytes / table.Rows;
+        while (bytes.Length > 0)
+        {
+            (long row, long offset) = Math.DivRem(start, rowBytes);
+            ReadOnlySpan<byte> part = table.RowBytes((int)row)[(int)offset..];
+            part = part[..Math.Min(part.Length, bytes.Length)];
+            part.CopyTo(bytes);
+            start += part.Length;
+            bytes = bytes[part.Length..];
+        }
+    }
 
     private DeviceTensor Share(DeviceTensor tensor)
     {

@@ -24,15 +24,18 @@ public sealed class CpuDevice(CpuOptions? options = null) : IDevice
     public MemoryPlan Plan(IReadOnlyList<TransformerWeights> experts, EngineOptions engine)
     {
         CpuMemory memory = CpuMemory.Of(experts, _options.Quantization);
-        long blocks = _options.KvBlocks > 0 ? _options.KvBlocks : CpuBackend.DefaultSequences * memory.BlocksPerSequence;
+        long blocks = _options.KvBlocks > 0 ? _options.KvBlocks : CpuMemory.DefaultBlocks(experts[0].ContextTokens);
         int threads = WorkerPool.OfThreads(_options.Threads).Threads;
         long activations = experts.Sum(expert => Workspace.BytesOf(
             engine.TokenBudget, expert.Width, 3L * expert.Heads * Lanes.RoundUp(expert.HeadSize), expert.HiddenWidth,
-            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads));
+            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads) + RotaryTable.BytesOf(expert.ContextTokens, expert.HeadSize));
         // Each expert of several writes logits of its own, and then there is their mean.
         int rows = experts.Count == 1 ? 1 : experts.Count + 1;
         long logits = (long)rows * engine.LogitRows * experts[0].VocabularySize * sizeof(float);
-        return new MemoryPlan(memory.WeightBytes, blocks * memory.BlockBytes, blocks * CpuMemory.BlockTokens, activations + logits);
+        return new MemoryPlan(memory.WeightBytes, blocks * memory.BlockBytes, blocks * CpuMemory.BlockTokens, activations + logits)
+        {
+            LeastKvBytes = Math.Min(blocks, memory.BlocksPerSequence) * memory.BlockBytes,
+        };
     }
 
     /// <inheritdoc/>

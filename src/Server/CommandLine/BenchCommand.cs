@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Server.Benchmarks;
 using Serving.Server.Models;
 
@@ -58,7 +59,7 @@ internal static class BenchCommand
               bench --url http://127.0.0.1:8080 --model glyph-en --load 32x16:64+64
             """)
         {
-            Shape, Model, Url, Load, Vocabulary, CommonOptions.Quantize, CommonOptions.Threads, Json, CommonOptions.Models, CommonOptions.Verbose,
+            Shape, Model, Url, Load, Vocabulary, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Device, CommonOptions.Precision, Json, CommonOptions.Models, CommonOptions.Verbose,
         };
         command.SetAction(RunAsync);
         return command;
@@ -81,30 +82,31 @@ internal static class BenchCommand
     {
         using var http = new HttpClient { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
         var target = new HttpTarget(http, parsed.GetValue(Model) ?? "default");
-        return ReportOf(url.ToString()) with { Served = await ServeAsync(new ServedLoad(target.SendAsync, parsed.GetValue(Vocabulary)), loads) };
+        return ReportOf(url.ToString(), CpuBackend.Instructions) with { Served = await ServeAsync(new ServedLoad(target.SendAsync, parsed.GetValue(Vocabulary)), loads) };
     }
 
     private static async Task<BenchReport> MeasureModelAsync(ParseResult parsed, LoadPlan[] loads)
     {
-        using BenchModel model = OpenModel(parsed);
+        IDevice device = CommonOptions.DeviceOf(parsed);
+        using BenchModel model = OpenModel(parsed, device);
         BenchReport.ModelRates rates = model.Measure();
-        return ReportOf(model.Name) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads)) };
+        return ReportOf(model.Name, device.Arithmetic) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads)) };
     }
 
-    private static BenchModel OpenModel(ParseResult parsed)
+    private static BenchModel OpenModel(ParseResult parsed, IDevice device)
     {
-        (Quantization quantization, int threads) = (parsed.GetValue(CommonOptions.Quantize), parsed.GetValue(CommonOptions.Threads));
+        CpuOptions cpu = CommonOptions.CpuOf(parsed);
         if (parsed.GetValue(Shape) is { } name)
         {
             BenchShape shape = BenchShape.All.FirstOrDefault(shape => shape.Name == name) ?? throw new CommandLineException(
                 ExitCode.Usage, $"There is no shape '{name}'.", "--shape", $"Name one of {string.Join(", ", BenchShape.All.Select(each => each.Name))}.");
-            return BenchModel.OfShape(shape, quantization, threads);
+            return BenchModel.OfShape(shape, device, cpu);
         }
         ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
         string id = parsed.GetValue(Model) ?? catalog.Ids.First();
         ModelEntry entry = catalog.Entries.FirstOrDefault(entry => entry.Id == id) ?? throw new CommandLineException(
             ExitCode.NotFound, $"The model '{id}' does not exist.", "--model", $"Name one of {string.Join(", ", catalog.Ids)}.");
-        return BenchModel.OfCheckpoint(entry, quantization, threads);
+        return BenchModel.OfCheckpoint(entry, device, cpu);
     }
 
     private static async Task<IReadOnlyList<LoadResult>> ServeAsync(ServedLoad served, LoadPlan[] loads)
@@ -115,11 +117,11 @@ internal static class BenchCommand
         return results;
     }
 
-    private static BenchReport ReportOf(string subject) => new()
+    private static BenchReport ReportOf(string subject, string arithmetic) => new()
     {
         Subject = subject,
         Date = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
-        Machine = BenchReport.MachineFacts.Here(),
+        Machine = BenchReport.MachineFacts.Here(arithmetic),
         Served = [],
     };
 

@@ -63,6 +63,9 @@ internal static class CommonOptions
         DefaultValueFactory = _ => "stored",
     };
 
+    /// <summary>How the verb is to use this machine's processors.</summary>
+    public static CpuOptions CpuOf(ParseResult parsed) => new() { Threads = parsed.GetValue(Threads), Quantization = parsed.GetValue(Quantize) };
+
     /// <summary>Where the verb is to compute, and how.</summary>
     /// <exception cref="CommandLineException">There is no such device.</exception>
     public static IDevice DeviceOf(ParseResult parsed)
@@ -71,7 +74,7 @@ internal static class CommonOptions
         {
             return ComputeDevices.Open(new DeviceRequest(parsed.GetValue(Device)!)
             {
-                Cpu = new() { Threads = parsed.GetValue(Threads), Quantization = parsed.GetValue(Quantize) },
+                Cpu = CpuOf(parsed),
                 Precision = parsed.GetValue(Precision)!,
             });
         }

@@ -153,16 +153,14 @@ internal sealed class ServedModel : IAsyncDisposable
         using LoadedModel model = LoadedModel.Load(root, folder);
         // Beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
-        Task<string> naming = Task.Run(() => model.Table.Fingerprint);
         (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         MemoryPlan plan = device.Plan(model.Experts, options);
-        memory?.CheckRoom(folder.Path, plan.HostWeightBytes);
+        memory?.CheckRoom(folder.Path, plan);
         progress?.Enter(LoadProgress.Pack);
         // The backend of the engine holds the weights from here on.
         using IExperts weights = device.Load(model.Id, model.Experts, progress);
         progress?.Enter(LoadProgress.Start);
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
-        _ = naming.GetAwaiter().GetResult();
         CheckVocabulary(model, tokenizer);
         GrownFamily family = GrownFamily.Read(folder.Path);
         using IExperts? stage = LoadStages(root, model, family, device);

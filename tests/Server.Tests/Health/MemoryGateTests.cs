@@ -1,4 +1,5 @@
 using Serving.Inference.Checkpoints;
+using Serving.Inference.Devices;
 using Serving.Server.Errors;
 using Serving.Server.Health;
 using Serving.Server.Hosting;
@@ -32,8 +33,8 @@ public sealed class MemoryGateTests
     {
         MemoryGate gate = Create();
         _used = 50L << 20;
-        gate.CheckRoom("models/small", 41L << 20);
-        CheckpointException refusal = Assert.Throws<CheckpointException>(() => gate.CheckRoom("models/big", 43L << 20));
+        gate.CheckRoom("models/small", new MemoryPlan(31L << 20, 0, 0, 10L << 20));
+        CheckpointException refusal = Assert.Throws<CheckpointException>(() => gate.CheckRoom("models/big", new MemoryPlan(30L << 20, 0, 0, 8L << 20) { LeastKvBytes = 5L << 20 }));
         Assert.Contains("43 MiB", refusal.Message);
         Assert.Contains("100 MiB", refusal.Message);
     }
