@@ -15,7 +15,6 @@ internal sealed class BenchModel : IDisposable
     private static readonly int[] WideBatchRows = [8, 32, 128];
 
     private readonly IDevice _device;
-    private readonly IExperts _weights;
     private readonly CpuMemory _memory;
     private readonly Tokenizer _tokenizer;
     private readonly CpuOptions _cpu;
@@ -24,17 +23,21 @@ internal sealed class BenchModel : IDisposable
     {
         (Name, _tokenizer, _device, _cpu) = (name, tokenizer, device, cpu);
         _memory = CpuMemory.Of(weights, cpu.Quantization);
-        _weights = device.Load(name, [weights]);
+        Weights = device.Load(name, [weights]);
     }
 
     public string Name { get; }
 
+    /// <summary>Its weights.</summary>
+    public IExperts Weights { get; }
+
     /// <param name="shape">Random weights of this shape.</param>
     /// <param name="device">Where it computes.</param>
     /// <param name="cpu">How the device was opened, where it is this machine's processors.</param>
-    public static BenchModel OfShape(BenchShape shape, IDevice device, CpuOptions cpu)
+    /// <param name="seed">Of the weights.</param>
+    public static BenchModel OfShape(BenchShape shape, IDevice device, CpuOptions cpu, int seed = 1)
     {
-        var model = new BenchModel(shape.Name, RandomModel.Of(shape), BenchTokenizer.OfSize(shape.VocabularySize), device, cpu);
+        var model = new BenchModel(shape.Name, RandomModel.Of(shape, (ulong)seed), BenchTokenizer.OfSize(shape.VocabularySize), device, cpu);
         GC.Collect();
         return model;
     }
@@ -49,7 +52,7 @@ internal sealed class BenchModel : IDisposable
     {
         bool isCpu = _device is CpuDevice;
         int[] batchRows = isCpu ? BatchRows : WideBatchRows;
-        using IBackend backend = _weights.NewBackend(ModelBenchmark.BlocksNeeded(CpuMemory.BlockTokens, batchRows[^1]));
+        using IBackend backend = Weights.NewBackend(ModelBenchmark.BlocksNeeded(CpuMemory.BlockTokens, batchRows[^1]));
         var benchmark = new ModelBenchmark(backend, batchRows[^1]);
         double prefill = benchmark.Prefill(), decode = benchmark.Decode();
         return new BenchReport.ModelRates(
@@ -60,10 +63,10 @@ internal sealed class BenchModel : IDisposable
 
     public async Task<IReadOnlyList<LoadResult>> ServeAsync(Func<ServedLoad, Task<IReadOnlyList<LoadResult>>> run)
     {
-        using IBackend backend = _weights.NewBackend();
+        using IBackend backend = Weights.NewBackend();
         await using var engine = new Engine(backend, _tokenizer, new EngineOptions());
         return await run(new ServedLoad(new EngineTarget(engine).SendAsync, backend.Shape.VocabularySize));
     }
 
-    public void Dispose() => _weights.Dispose();
+    public void Dispose() => Weights.Dispose();
 }
