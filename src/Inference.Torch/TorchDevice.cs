@@ -61,6 +61,11 @@ public sealed class TorchDevice : IDevice
     /// <inheritdoc/>
     public IExperts Load(string id, IReadOnlyList<TransformerWeights> experts, IProgress<double>? progress = null)
     {
+        if (experts.FirstOrDefault(expert => expert.IsQuantized) is { } quantized)
+        {
+            throw new CheckpointException(quantized.Head.Weight.Path, $"matrices for the device {Name}", "floating-point numbers",
+                "whole numbers of eight bits", "Serve this checkpoint on the device cpu, or the one that it was converted from here.");
+        }
         using IDisposable mode = torch.inference_mode();
         try
         {
