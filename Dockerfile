@@ -31,7 +31,8 @@ ENTRYPOINT ["dotnet", "Serving.Server.dll"]
 
 FROM serving AS cuda
 ENV NVIDIA_VISIBLE_DEVICES=all \
-    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    Serving__Device=cuda
 COPY --from=publish-cuda /app /app
 
 FROM serving AS cpu

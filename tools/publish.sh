@@ -8,8 +8,10 @@ cd "$(dirname "$0")/.."
 export CI=true DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
 properties=(-p:BundleModels=false -p:DebugType=none -p:PublishDocumentationFiles=false -p:UseAppHost=false -p:PathMap="$PWD=/source")
-[ "$flavour" = cuda ] && properties+=(-p:Torch=cuda)
+locked=src/Server/packages.lock.json
+# The backend for GPUs has packages of its own, resolved from the one version in Directory.Packages.props.
+[ "$flavour" = cuda ] && properties+=(-p:Torch=cuda) && locked=src/Server/obj/torch-cuda/packages.lock.json
 rm -rf "$out"
 dotnet publish src/Server/Server.csproj -c Release -o "$out" -v quiet "${properties[@]}"
-dotnet run tools/sbom.cs -- "$out" src/Server/packages.lock.json >"$out/sbom.json.new"
+dotnet run tools/sbom.cs -- "$out" "$locked" >"$out/sbom.json.new"
 mv "$out/sbom.json.new" "$out/sbom.json"

@@ -66,7 +66,7 @@ public sealed class ModelCalibration
         int window = Math.Min(WindowTokens, model.Weights.ContextTokens);
         using var weights = new CpuExperts(model.Id, [.. model.Experts.Select(reading.Apply)]);
         List<int> blocks = [.. Enumerable.Range(0, (window + BlockTokens - 1) / BlockTokens)];
-        using IBackend backend = weights.NewBackend(new CpuOptions { KvBlocks = blocks.Count });
+        using IBackend backend = weights.NewBackend(blocks.Count);
         return [.. text.Chunk(window).SelectMany(part => Losses(backend, blocks, part))];
     }
 

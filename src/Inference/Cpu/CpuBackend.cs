@@ -336,40 +336,7 @@ public sealed unsafe partial class CpuBackend : IBackend
     private void Check(ForwardBatch batch, Span<float> logits)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        ArgumentNullException.ThrowIfNull(batch);
-        if (logits.Length < (long)batch.LogitRows * Shape.VocabularySize)
-        {
-            throw new ArgumentException(
-                $"Room for {batch.LogitRows} rows of {Shape.VocabularySize} logits is needed, {logits.Length} values are given.",
-                nameof(logits));
-        }
-
-        foreach (int token in batch.Tokens)
-        {
-            if ((uint)token >= (uint)Shape.VocabularySize)
-                throw new ArgumentOutOfRangeException(nameof(batch), token, $"A token is from 0 to {Shape.VocabularySize - 1}.");
-        }
-
-        foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
-            Check(chunk);
-    }
-
-    private void Check(in ForwardBatch.Chunk chunk)
-    {
-        long end = (long)chunk.Position + chunk.Length;
-        if (end > Shape.ContextTokens)
-            throw new ArgumentException($"A chunk ends at position {end}; the context has {Shape.ContextTokens}.", nameof(chunk));
-        if (chunk.Blocks.Count < BlocksFor(end))
-        {
-            throw new ArgumentException(
-                $"{BlocksFor(end)} blocks are needed for {end} positions, {chunk.Blocks.Count} are given.", nameof(chunk));
-        }
-
-        foreach (int block in CollectionsMarshal.AsSpan(chunk.Blocks))
-        {
-            if ((uint)block >= (uint)_kv.Blocks)
-                throw new ArgumentException($"Block {block} does not exist; there are {_kv.Blocks}.", nameof(chunk));
-        }
+        BatchCheck.Throw(batch, logits, Shape, Kv);
     }
 
     private ReadOnlySpan<int> BlocksOf(int row) => CollectionsMarshal.AsSpan(_batch.Chunks[_work.ChunkOf[row]].Blocks);

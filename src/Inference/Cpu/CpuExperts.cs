@@ -1,43 +1,42 @@
 using Serving.Inference.Checkpoints;
+using Serving.Inference.Devices;
 using Serving.Inference.Ensembles;
 
 namespace Serving.Inference.Cpu;
 
 /// <summary>A checkpoint's weights, packed: one expert, or several that answer with the mean of their logits.</summary>
 /// <remarks>Thread-safe.</remarks>
-public sealed class CpuExperts : IDisposable
+public sealed class CpuExperts : IExperts
 {
     private readonly string[] _names;
+    private readonly CpuOptions _options;
     private readonly List<CpuModel> _models = [];
 
     /// <summary>Reads and packs the weights; the checkpoint may be closed afterwards.</summary>
     /// <param name="model">The checkpoint.</param>
-    /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
-    /// <param name="quantization">Whether matrices keep their precision (default).</param>
+    /// <param name="options">Threads that pack, quantization, and what backends use; null = defaults.</param>
     /// <param name="progress">Told the share that is packed, 0 to 1; null = nobody asks.</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
-    public CpuExperts(
-        LoadedModel model, int threads = 0, Quantization quantization = Quantization.None, IProgress<double>? progress = null)
-        : this(model.Id, model.Experts, threads, quantization, progress)
+    public CpuExperts(LoadedModel model, CpuOptions? options = null, IProgress<double>? progress = null)
+        : this(model.Id, model.Experts, options, progress)
     {
     }
 
     /// <summary>Reads and packs weights.</summary>
     /// <param name="id">The model, for faults.</param>
     /// <param name="experts">At least one.</param>
-    /// <param name="threads">Threads that pack. 0 (default) = one for each processor.</param>
-    /// <param name="quantization">Whether matrices keep their precision (default).</param>
+    /// <param name="options">Threads that pack, quantization, and what backends use; null = defaults.</param>
     /// <param name="progress">Told the share that is packed, 0 to 1; null = nobody asks.</param>
     /// <exception cref="CheckpointException">The weights could not be read.</exception>
     public CpuExperts(
-        string id, IReadOnlyList<TransformerWeights> experts, int threads = 0, Quantization quantization = Quantization.None,
-        IProgress<double>? progress = null)
+        string id, IReadOnlyList<TransformerWeights> experts, CpuOptions? options = null, IProgress<double>? progress = null)
     {
+        _options = options ?? new CpuOptions();
         _names = [.. experts.Select(expert => expert.Name.Length == 0 ? id : $"{id}/{expert.Name}")];
         try
         {
             foreach (TransformerWeights expert in experts)
-                _models.Add(new CpuModel(expert, threads, quantization, progress));
+                _models.Add(new CpuModel(expert, _options.Threads, _options.Quantization, progress));
         }
         catch
         {
@@ -46,17 +45,15 @@ public sealed class CpuExperts : IDisposable
         }
     }
 
-    /// <summary>The memory that the weights take, tables included; each piece once, though other models may hold it, too.</summary>
+    /// <inheritdoc/>
     public IEnumerable<WeightPiece> Pieces => _models.SelectMany(model => model.Pieces).Distinct();
 
-    /// <summary>A backend on these weights, with K/V of its own; the caller disposes it.</summary>
-    /// <param name="options">Threads and K/V memory; null = defaults.</param>
-    /// <param name="stage">An earlier stage of a single grown expert, to draft with; null = it does not.</param>
-    /// <exception cref="ObjectDisposedException">Nobody holds the weights any more.</exception>
-    public IBackend NewBackend(CpuOptions? options = null, CpuModel? stage = null)
+    /// <inheritdoc/>
+    public IBackend NewBackend(int kvBlocks = 0, IExperts? stage = null)
     {
+        CpuOptions options = kvBlocks > 0 ? _options with { KvBlocks = kvBlocks } : _options;
         if (_models.Count == 1)
-            return stage is null ? new CpuBackend(_models[0], options) : new CpuBackend(_models[0], stage, options);
+            return stage is null ? new CpuBackend(_models[0], options) : new CpuBackend(_models[0], ((CpuExperts)stage)._models.Single(), options);
         var members = new List<EnsembleMember>();
         try
         {

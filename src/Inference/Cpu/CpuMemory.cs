@@ -28,10 +28,10 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
     }
 
     /// <summary>Of a checkpoint of one expert or several, which hold equal tables once.</summary>
-    public static CpuMemory Of(LoadedModel model, Quantization quantization = Quantization.None)
+    public static CpuMemory Of(IReadOnlyList<TransformerWeights> model, Quantization quantization = Quantization.None)
     {
-        CpuMemory[] experts = [.. model.Experts.Select(expert => Of(expert, quantization))];
-        long tables = experts.Sum(expert => expert.TableBytes) - model.Experts.Select(expert => expert.Table).Distinct().Sum(table => table.Bytes);
+        CpuMemory[] experts = [.. model.Select(expert => Of(expert, quantization))];
+        long tables = experts.Sum(expert => expert.TableBytes) - model.Select(expert => expert.Table).Distinct().Sum(table => table.Bytes);
         return experts[0] with
         {
             MatrixBytes = experts.Sum(expert => expert.MatrixBytes),

@@ -1,4 +1,5 @@
 using Serving.Inference.Checkpoints;
+using Serving.Inference.Devices;
 
 namespace Serving.Inference.Cpu;
 

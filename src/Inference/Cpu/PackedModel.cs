@@ -1,6 +1,7 @@
 using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu.Kernels;
+using Serving.Inference.Devices;
 
 namespace Serving.Inference.Cpu;
 

@@ -1,5 +1,4 @@
 using Serving.Inference.Cpu;
-using Serving.Inference.Sampling;
 
 namespace Serving.Inference.Ensembles;
 
@@ -11,16 +10,14 @@ namespace Serving.Inference.Ensembles;
 /// Like every backend not thread-safe, and a row is the same bits in any batch. An ensemble of one member, of copies of one
 /// expert, or with all but one weight 0, answers that expert's bits. Allocates nothing once the largest batch was seen.
 /// </remarks>
-public sealed class LogitEnsemble : IBackend
+public sealed class LogitEnsemble : IEnsembleBackend
 {
-    private readonly EnsembleMember[] _all;
+    private readonly EnsembleRoster _roster;
     private readonly EnsembleMember[] _members;
-    private readonly Blend _blend;
     private readonly WorkerPool _pool; // the members' own
     private readonly RowBlender[] _blenders; // of each thread
     private readonly Action<int, int> _averageRow;
     private readonly float[][] _logits; // of each member: [rows, vocabulary], the largest batch so far
-    private readonly double[] _logSums;
     private MemberFaultException?[] _faults = []; // by row of the last batch
     private Blend[] _blends = []; // by row
     private unsafe float* _means; // the rows that the caller asked for, during a pass
@@ -30,27 +27,35 @@ public sealed class LogitEnsemble : IBackend
     /// <param name="rule">What is averaged.</param>
     /// <exception cref="ArgumentException">The members do not fit together, or a weight is out of range.</exception>
     public LogitEnsemble(IReadOnlyList<EnsembleMember> members, EnsembleRule rule = EnsembleRule.Logits)
+        : this(new EnsembleRoster(members, rule))
     {
-        ArgumentNullException.ThrowIfNull(members);
-        _all = [.. members];
-        _members = [.. members.Where(member => member.Weight != 0)];
-        CheckWeights();
-        CheckShapes();
-        _blend = new Blend(_members.Select(member => member.Weight), rule);
-        Shape = new ModelShape(_members[0].Backend.Shape.VocabularySize, _members.Min(member => member.Backend.Shape.ContextTokens));
-        Kv = _members[0].Backend.Kv with { Blocks = _members.Min(member => member.Backend.Kv.Blocks) };
+    }
+
+    /// <summary>An ensemble of members that fit together; it owns their backends from now on.</summary>
+    internal LogitEnsemble(EnsembleRoster roster)
+    {
+        (_roster, _members) = (roster, roster.Running);
         _pool = _members.Select(member => (member.Backend as CpuBackend)?.Pool).FirstOrDefault(pool => pool is not null) ?? WorkerPool.OfSize(1);
         _blenders = [.. Enumerable.Range(0, _pool.Threads).Select(_ => new RowBlender(Shape.VocabularySize, _members.Length))];
         _averageRow = AverageRow;
         _logits = [.. _members.Select(_ => Array.Empty<float>())];
-        _logSums = new double[_members.Length];
     }
 
-    /// <summary>The members' vocabulary, and the shortest context of those that run.</summary>
-    public ModelShape Shape { get; }
+    /// <inheritdoc/>
+    public ModelShape Shape => _roster.Shape;
 
-    /// <summary>Blocks that every member that runs has.</summary>
-    public KvCapacity Kv { get; }
+    /// <inheritdoc/>
+    public KvCapacity Kv => _roster.Kv;
+
+    /// <summary>The members as one backend: averaged on the device where they all are on one that can, else here.</summary>
+    /// <param name="members">As in the constructor.</param>
+    /// <param name="rule">What is averaged.</param>
+    /// <exception cref="ArgumentException">As in the constructor.</exception>
+    public static IEnsembleBackend Of(IReadOnlyList<EnsembleMember> members, EnsembleRule rule = EnsembleRule.Logits)
+    {
+        var roster = new EnsembleRoster(members, rule);
+        return (roster.Running[0].Backend as IJoinableBackend)?.Join(roster) ?? new LogitEnsemble(roster);
+    }
 
     /// <inheritdoc/>
     /// <remarks>A chunk is averaged by its own <see cref="ForwardBatch.Chunk.Blend"/>, or by the members' weights if it has none.
@@ -73,32 +78,12 @@ public sealed class LogitEnsemble : IBackend
     /// <inheritdoc/>
     public Exception? FaultOf(int row) => _faults[row];
 
-    /// <summary>What each member that runs thought of a token, in their order.</summary>
-    /// <param name="row">A row of the last forward pass, without a fault.</param>
-    /// <param name="token">The token that was chosen.</param>
-    /// <param name="blend">The weights that chose it; null = the members' own.</param>
-    public ExpertAttribution Attribute(int row, int token, Blend? blend)
-    {
-        int vocabulary = Shape.VocabularySize, start = row * vocabulary;
-        var logprobs = new float[_members.Length];
-        var choices = new int[_members.Length];
-        for (int member = 0; member < _members.Length; member++)
-        {
-            ReadOnlySpan<float> logits = _logits[member].AsSpan(start, vocabulary);
-            _logSums[member] = _blenders[0].LogSum(logits);
-            logprobs[member] = (float)(logits[token] - _logSums[member]);
-            choices[member] = LogitMath.FirstIndexOf(logits, LogitMath.Max(logits));
-        }
-        double disagreement = Divergence.JensenShannon(_logits, start, vocabulary, _logSums, (blend ?? _blend).Weights);
-        return new ExpertAttribution(logprobs, choices, disagreement);
-    }
+    /// <inheritdoc/>
+    public ExpertAttribution Attribute(int row, int token, Blend? blend) =>
+        _blenders[0].Attribute(_logits, row * Shape.VocabularySize, token, blend ?? _roster.Blend);
 
     /// <summary>Disposes the backends of all members.</summary>
-    public void Dispose()
-    {
-        foreach (EnsembleMember member in _all)
-            member.Backend.Dispose();
-    }
+    public void Dispose() => _roster.Dispose();
 
     private void ForwardEach(ForwardBatch batch, int values, bool areRemote)
     {
@@ -122,10 +107,7 @@ public sealed class LogitEnsemble : IBackend
         int row = 0;
         foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
         {
-            Blend blend = chunk.Blend ?? _blend;
-            if (blend.Weights.Length != _members.Length)
-                throw new ArgumentException($"A blend must have {_members.Length} weights, but has {blend.Weights.Length}.", nameof(batch));
-            _blends.AsSpan(row, chunk.LogitRows).Fill(blend);
+            _blends.AsSpan(row, chunk.LogitRows).Fill(_roster.BlendOf(chunk));
             row += chunk.LogitRows;
         }
     }
@@ -155,35 +137,5 @@ public sealed class LogitEnsemble : IBackend
             return;
         }
         _blenders[worker].Average(_logits, start, _blends[row], new Span<float>(_means + start, vocabulary));
-    }
-
-    private void CheckWeights()
-    {
-        foreach (EnsembleMember member in _all)
-        {
-            if (!double.IsFinite(member.Weight) || member.Weight < 0)
-                throw new ArgumentException($"A weight must be a finite number of at least 0; that of '{member.Id}' is {member.Weight}.");
-        }
-        if (_members.Length == 0)
-            throw new ArgumentException($"An ensemble needs a member with a weight above 0; none of {_all.Length} has one.");
-    }
-
-    private void CheckShapes()
-    {
-        IBackend first = _all[0].Backend;
-        foreach (EnsembleMember member in _all)
-        {
-            (IBackend other, string id) = (member.Backend, member.Id);
-            if (other.Shape.VocabularySize != first.Shape.VocabularySize)
-            {
-                throw new ArgumentException("Members must have one vocabulary: "
-                    + $"'{_all[0].Id}' has {first.Shape.VocabularySize} tokens, '{id}' has {other.Shape.VocabularySize}.");
-            }
-            if (other.Kv.BlockTokens != first.Kv.BlockTokens)
-            {
-                throw new ArgumentException("Members must have K/V blocks of one size: "
-                    + $"those of '{_all[0].Id}' hold {first.Kv.BlockTokens} tokens, of '{id}' {other.Kv.BlockTokens}.");
-            }
-        }
     }
 }

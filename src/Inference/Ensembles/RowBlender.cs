@@ -34,6 +34,26 @@ internal sealed class RowBlender(int vocabulary, int experts)
     /// <summary>The logarithm of a row's sum of exponentials.</summary>
     public double LogSum(ReadOnlySpan<float> row) => Weigh(row, 0).LogSum;
 
+    /// <summary>What each expert thought of a token.</summary>
+    /// <param name="logits">Of each expert, as many as the blend has weights.</param>
+    /// <param name="start">Where the row starts in each.</param>
+    /// <param name="token">The token that was chosen.</param>
+    /// <param name="blend">The weights that chose it.</param>
+    public ExpertAttribution Attribute(float[][] logits, int start, int token, Blend blend)
+    {
+        var logprobs = new float[logits.Length];
+        var choices = new int[logits.Length];
+        for (int expert = 0; expert < logits.Length; expert++)
+        {
+            ReadOnlySpan<float> row = logits[expert].AsSpan(start, vocabulary);
+            _logSums[expert] = LogSum(row);
+            logprobs[expert] = (float)(row[token] - _logSums[expert]);
+            choices[expert] = LogitMath.FirstIndexOf(row, LogitMath.Max(row));
+        }
+        double disagreement = Divergence.JensenShannon(logits, start, vocabulary, _logSums, blend.Weights);
+        return new ExpertAttribution(logprobs, choices, disagreement);
+    }
+
     private void AverageProbabilities(float[][] logits, int start, Blend blend, Span<float> row)
     {
         for (int expert = 0; expert < logits.Length; expert++)

@@ -25,7 +25,7 @@ internal sealed class LogitAdjuster
     {
         ReadOnlySpan<int> generated = tokens[request.PromptTokens.Length..];
         bool bans = generated.Length < request.MinTokens;
-        if (!bans && request.LogitBias.Count == 0 && !Penalizes(request.Sampling)) return logits;
+        if (!Changes(request, generated.Length)) return logits;
         logits.CopyTo(_logits);
         for (int i = 0; i < request.LogitBias.Count; i++) _logits[request.LogitBias[i].TokenId] += request.LogitBias[i].Bias;
         Repetition(tokens, request.Sampling.RepetitionPenalty);
@@ -33,6 +33,10 @@ internal sealed class LogitAdjuster
         if (bans) BanEnds(request);
         return _logits;
     }
+
+    /// <summary>Whether a request changes anything about the row of its next token.</summary>
+    public static bool Changes(GenerationRequest request, int generatedTokens) =>
+        generatedTokens < request.MinTokens || request.LogitBias.Count > 0 || Penalizes(request.Sampling);
 
     private static bool Penalizes(in SamplingOptions options) =>
         options is not { PresencePenalty: 0, FrequencyPenalty: 0, RepetitionPenalty: 1 };

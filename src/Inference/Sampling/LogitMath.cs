@@ -30,9 +30,12 @@ internal static class LogitMath
     public static float FiniteMax(ReadOnlySpan<float> logits)
     {
         float max = Max(logits);
-        return float.IsFinite(max) ? max : throw new ArithmeticException(
-            $"The largest logit must be a finite number, but is {max}: the model's weights or this input break its arithmetic.");
+        return float.IsFinite(max) ? max : throw NoFiniteMax($"is {max}");
     }
+
+    /// <summary>What to throw for a row that no token can be picked from.</summary>
+    public static ArithmeticException NoFiniteMax(string what) => new(
+        $"The largest logit must be a finite number, but {what}: the model's weights or this input break its arithmetic.");
 
     /// <summary>The lowest index that holds <paramref name="value"/>, which one does.</summary>
     public static int FirstIndexOf(ReadOnlySpan<float> logits, float value)

@@ -9,7 +9,8 @@ namespace Serving.Inference.Scheduling;
 internal sealed class EngineLoop
 {
     private readonly IBackend _backend;
-    private readonly LogitEnsemble? _ensemble; // the backend, if it is one
+    private readonly IEnsembleBackend? _ensemble; // the backend, if it is one
+    private readonly RowPicks? _picks; // if the backend can pick
     private readonly EngineOptions _options;
     private readonly Scheduler _scheduler;
     private readonly Sampler _sampler;
@@ -28,13 +29,14 @@ internal sealed class EngineLoop
     /// <param name="time">The clock that tells whether guessing pays; null = the system's.</param>
     public EngineLoop(IBackend backend, EngineOptions options, TimeProvider? time = null)
     {
-        (_backend, _ensemble) = (backend, backend as LogitEnsemble);
+        (_backend, _ensemble) = (backend, backend as IEnsembleBackend);
         _options = options;
         _vocabulary = backend.Shape.VocabularySize;
         _scheduler = new Scheduler(options, backend.Kv);
         _sampler = new Sampler(_vocabulary);
         _logSoftmax = new LogSoftmax(_vocabulary);
         _adjuster = new LogitAdjuster(_vocabulary, options.EndOfTextIds);
+        _picks = backend is IPickingBackend picking ? new RowPicks(picking, options.LogitRows) : null;
         _logits = GC.AllocateUninitializedArray<float>(checked(options.LogitRows * _vocabulary));
         ContextTokens = ContextOf(backend);
         if (options.Speculation is not { } speculation) return;
@@ -117,7 +119,8 @@ internal sealed class EngineLoop
         Span<float> logits = _logits.AsSpan(0, _batch.LogitRows * _vocabulary);
         try
         {
-            _backend.Forward(_batch, logits);
+            if (_picks is null) _backend.Forward(_batch, logits);
+            else _picks.Forward(_batch, _scheduler.Scheduled, logits);
         }
         catch (Exception fault)
         {
@@ -147,6 +150,7 @@ internal sealed class EngineLoop
     private void Isolate(Exception fault)
     {
         ReadOnlySpan<ScheduledChunk> chunks = _scheduler.Scheduled;
+        _picks?.Clear();
         bool isHopeless = chunks.Length == 1 || fault is BackendUnavailableException;
         foreach (ScheduledChunk chunk in chunks)
         {
@@ -262,8 +266,7 @@ internal sealed class EngineLoop
     private void Generate(Generation generation, ReadOnlySpan<float> row, int index)
     {
         GenerationRequest request = generation.Request;
-        ReadOnlySpan<float> adjusted = _adjuster.Adjust(row, request, generation.Tokens);
-        int token = _sampler.Sample(adjusted, request.Sampling, generation.GeneratedTokens);
+        int token = _picks?.Taken(index) ?? Pick(generation, row);
         (float? logprob, TokenLogprob[]? top) = (null, null);
         if (request.Logprobs is { } alternatives)
         {
@@ -276,6 +279,12 @@ internal sealed class EngineLoop
         if (generation.Take(token, EndsText(request, token), logprob, top, experts)) Finish(generation, FinishReason.Stop);
         else if (generation.GeneratedTokens >= request.MaxTokens || generation.Tokens.Length >= ContextTokens)
             Finish(generation, FinishReason.Length);
+    }
+
+    private int Pick(Generation generation, ReadOnlySpan<float> row)
+    {
+        ReadOnlySpan<float> adjusted = _adjuster.Adjust(row, generation.Request, generation.Tokens);
+        return _sampler.Sample(adjusted, generation.Request.Sampling, generation.GeneratedTokens);
     }
 
     private ExpertAttribution? Attribute(GenerationRequest request, int row, int token)

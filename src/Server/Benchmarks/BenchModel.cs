@@ -1,6 +1,8 @@
 using Serving.Glyphs.Tokens;
+using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Scheduling;
 using Serving.Server.Models;
 
@@ -10,54 +12,58 @@ namespace Serving.Server.Benchmarks;
 internal sealed class BenchModel : IDisposable
 {
     private static readonly int[] BatchRows = [8, 16, 32];
+    private static readonly int[] WideBatchRows = [8, 32, 128];
 
+    private readonly IDevice _device;
     private readonly CpuMemory _memory;
     private readonly Tokenizer _tokenizer;
-    private readonly Quantization _quantization;
-    private readonly int _threads;
+    private readonly CpuOptions _cpu;
 
-    private BenchModel(string name, TransformerWeights weights, Tokenizer tokenizer, Quantization quantization, int threads)
+    private BenchModel(string name, TransformerWeights weights, Tokenizer tokenizer, IDevice device, CpuOptions cpu)
     {
-        (Name, _tokenizer, _quantization, _threads) = (name, tokenizer, quantization, threads);
-        _memory = CpuMemory.Of(weights, quantization);
-        Weights = new CpuModel(weights, threads, quantization);
+        (Name, _tokenizer, _device, _cpu) = (name, tokenizer, device, cpu);
+        _memory = CpuMemory.Of(weights, cpu.Quantization);
+        Weights = device.Load(name, [weights]);
     }
 
     public string Name { get; }
 
-    public CpuModel Weights { get; }
+    /// <summary>Its weights.</summary>
+    public IExperts Weights { get; }
 
-    public static BenchModel OfShape(BenchShape shape, Quantization quantization, int threads, int seed = 1)
+    /// <param name="shape">Random weights of this shape.</param>
+    /// <param name="device">Where it computes.</param>
+    /// <param name="cpu">How the device was opened, where it is this machine's processors.</param>
+    /// <param name="seed">Of the weights.</param>
+    public static BenchModel OfShape(BenchShape shape, IDevice device, CpuOptions cpu, int seed = 1)
     {
-        var model = new BenchModel(shape.Name, RandomModel.Of(shape, (ulong)seed), BenchTokenizer.OfSize(shape.VocabularySize), quantization, threads);
+        var model = new BenchModel(shape.Name, RandomModel.Of(shape, (ulong)seed), BenchTokenizer.OfSize(shape.VocabularySize), device, cpu);
         GC.Collect();
         return model;
     }
 
-    public static BenchModel OfCheckpoint(ModelEntry entry, Quantization quantization, int threads)
+    public static BenchModel OfCheckpoint(ModelEntry entry, IDevice device, CpuOptions cpu)
     {
         using LoadedModel model = LoadedModel.Load(entry.Root, entry.Folder);
-        return new BenchModel(entry.Id, model.Weights, Tokenizer.Load(model.TokenizerPath), quantization, threads);
+        return new BenchModel(entry.Id, model.Weights, Tokenizer.Load(model.TokenizerPath), device, cpu);
     }
 
     public BenchReport.ModelRates Measure()
     {
-        double read = MemoryBandwidth.Measure(_threads);
-        using var backend = new CpuBackend(Weights, new CpuOptions
-        {
-            Threads = _threads,
-            KvBlocks = ModelBenchmark.BlocksNeeded(CpuMemory.BlockTokens),
-        });
-        var benchmark = new ModelBenchmark(backend);
+        bool isCpu = _device is CpuDevice;
+        int[] batchRows = isCpu ? BatchRows : WideBatchRows;
+        using IBackend backend = Weights.NewBackend(ModelBenchmark.BlocksNeeded(CpuMemory.BlockTokens, batchRows[^1]));
+        var benchmark = new ModelBenchmark(backend, batchRows[^1]);
         double prefill = benchmark.Prefill(), decode = benchmark.Decode();
         return new BenchReport.ModelRates(
-            CommandLine.CommonOptions.NameOf(_quantization), _memory.MatrixBytes, read, prefill, decode,
-            decode * _memory.MatrixBytes / read, BatchRows.ToDictionary(rows => rows, benchmark.BatchedDecode));
+            isCpu ? CommandLine.CommonOptions.NameOf(_cpu.Quantization) : null, isCpu ? _memory.MatrixBytes : null,
+            isCpu ? MemoryBandwidth.Measure(_cpu.Threads) : null, prefill, decode,
+            batchRows.ToDictionary(rows => rows, benchmark.BatchedDecode));
     }
 
     public async Task<IReadOnlyList<LoadResult>> ServeAsync(Func<ServedLoad, Task<IReadOnlyList<LoadResult>>> run)
     {
-        using var backend = new CpuBackend(Weights, new CpuOptions { Threads = _threads });
+        using IBackend backend = Weights.NewBackend();
         await using var engine = new Engine(backend, _tokenizer, new EngineOptions());
         return await run(new ServedLoad(new EngineTarget(engine).SendAsync, backend.Shape.VocabularySize));
     }

@@ -18,10 +18,10 @@ internal sealed record BenchReport
     public required IReadOnlyList<LoadResult> Served { get; init; }
 
     /// <summary>Where it ran.</summary>
-    internal sealed record MachineFacts(string Processor, int Processors, string Instructions, string Runtime)
+    internal sealed record MachineFacts(string Processor, int Processors, string Arithmetic, string Runtime)
     {
-        public static MachineFacts Here() => new(
-            ProcessorName(), Environment.ProcessorCount, Inference.Cpu.CpuBackend.Instructions,
+        public static MachineFacts Here(string arithmetic) => new(
+            ProcessorName(), Environment.ProcessorCount, arithmetic,
             System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription);
 
         private static string ProcessorName()
@@ -32,11 +32,14 @@ internal sealed record BenchReport
         }
     }
 
-    /// <summary>The model by itself: rates in tokens a second. A decoding step of one sequence reads
-    /// MatrixBytes; DecodeShare is how fast, by what a plain streaming read reaches.</summary>
+    /// <summary>The model by itself: rates in tokens a second. A decoding step of one sequence reads MatrixBytes; DecodeShare is how
+    /// fast, by what a plain streaming read reaches. Both are told of this machine's processors alone.</summary>
     internal sealed record ModelRates(
-        string Quantization, long MatrixBytes, double ReadBytesPerSecond, double Prefill, double Decode,
-        double DecodeShare, IReadOnlyDictionary<int, double> BatchedDecode);
+        string? Quantization, long? MatrixBytes, double? ReadBytesPerSecond, double Prefill, double Decode,
+        IReadOnlyDictionary<int, double> BatchedDecode)
+    {
+        public double? DecodeShare => Decode * MatrixBytes / ReadBytesPerSecond;
+    }
 
     /// <summary>Decoding steps of an ensemble and of its members, in seconds. The ratios are those of the logit mean's step: over the
     /// members in turns, and over the sum of each alone, which a cache may hold by itself. The shares are what averaging takes of

@@ -14,8 +14,8 @@ internal static class BenchText
 
     public static void Write(TextWriter output, BenchReport report)
     {
-        (string processor, int processors, string instructions, string runtime) = report.Machine;
-        output.WriteLine($"{report.Subject} on {processors} x {processor}, {instructions}, {runtime}, {report.Date}");
+        (string processor, int processors, string arithmetic, string runtime) = report.Machine;
+        output.WriteLine($"{report.Subject} on {processors} x {processor}, {arithmetic}, {runtime}, {report.Date}");
         if (report.Model is { } model)
             Write(output, model);
         foreach (BenchReport.EnsembleRates ensemble in report.Ensemble ?? [])
@@ -28,11 +28,14 @@ internal static class BenchText
 
     private static void Write(TextWriter output, BenchReport.ModelRates model)
     {
-        Line(output, "matrices", model.MatrixBytes / 1e6, "MB", $"quantization: {model.Quantization}");
-        Line(output, "memory read", model.ReadBytesPerSecond / 1e9, "GB/s", "all threads, plain streaming read");
+        if (model.MatrixBytes is { } matrices)
+            Line(output, "matrices", matrices / 1e6, "MB", $"quantization: {model.Quantization}");
+        if (model.ReadBytesPerSecond is { } read)
+            Line(output, "memory read", read / 1e9, "GB/s", "all threads, plain streaming read");
         Line(output, "prefill 512", model.Prefill, "tok/s");
-        Line(output, "decode", model.Decode, "tok/s", string.Create(CultureInfo.InvariantCulture,
-            $"{model.Decode * model.MatrixBytes / 1e9:0.0} GB/s of weights, {model.DecodeShare:0%} of a plain read"));
+        Line(output, "decode", model.Decode, "tok/s", model.DecodeShare is { } share
+            ? string.Create(CultureInfo.InvariantCulture, $"{model.Decode * model.MatrixBytes / 1e9:0.0} GB/s of weights, {share:0%} of a plain read")
+            : "");
         foreach ((int rows, double rate) in model.BatchedDecode)
             Line(output, $"decode, {rows} rows", rate, "tok/s");
     }

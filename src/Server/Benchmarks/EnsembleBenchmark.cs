@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Serving.Inference;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Ensembles;
 
 namespace Serving.Server.Benchmarks;
@@ -25,20 +26,18 @@ internal sealed class EnsembleBenchmark : IDisposable
     /// <summary>The batch sizes that tell most: one sequence, and a few.</summary>
     public static IReadOnlyList<int> Rows { get; } = [1, MaxRows];
 
-    private readonly CpuBackend[] _members;
-    private readonly LogitEnsemble _ensemble;
+    private readonly IBackend[] _members;
+    private readonly IEnsembleBackend _ensemble;
     private readonly LogitEnsemble _still;
     private readonly ForwardBatch _batch = new();
     private readonly float[] _logits;
     private readonly Random _random = new(7);
 
     /// <param name="models">The members' weights, one vocabulary; the caller's to dispose.</param>
-    /// <param name="threads">Threads that compute; 0 = one for each processor.</param>
-    public EnsembleBenchmark(IReadOnlyList<CpuModel> models, int threads)
+    public EnsembleBenchmark(IReadOnlyList<IExperts> models)
     {
-        var options = new CpuOptions { Threads = threads, KvBlocks = MaxRows * BlocksPerRow };
-        _members = [.. models.Select(model => new CpuBackend(model, options))];
-        _ensemble = new LogitEnsemble([.. models.Select((model, i) => new EnsembleMember($"{i}", new CpuBackend(model, options)))]);
+        _members = [.. models.Select(model => model.NewBackend(MaxRows * BlocksPerRow))];
+        _ensemble = LogitEnsemble.Of([.. models.Select((model, i) => new EnsembleMember($"{i}", model.NewBackend(MaxRows * BlocksPerRow)))]);
         _still = new LogitEnsemble([.. _members.Select((member, i) => new EnsembleMember($"{i}", new StillBackend(member.Shape, member.Kv, i)))]);
         _logits = new float[MaxRows * _ensemble.Shape.VocabularySize];
     }
@@ -52,7 +51,7 @@ internal sealed class EnsembleBenchmark : IDisposable
         var probabilities = new Blend(_members.Select(_ => 1.0), EnsembleRule.Probabilities);
         Action<int>[] phases =
         [
-            .. _members.Select<CpuBackend, Action<int>>(member => step => Step(member, rows, step, null)),
+            .. _members.Select<IBackend, Action<int>>(member => step => Step(member, rows, step, null)),
             InTurns,
             step => Step(_ensemble, rows, step, logits),
             step => Step(_ensemble, rows, step, probabilities),
@@ -76,7 +75,7 @@ internal sealed class EnsembleBenchmark : IDisposable
 
         void InTurns(int step)
         {
-            foreach (CpuBackend member in _members)
+            foreach (IBackend member in _members)
                 Step(member, rows, step, null);
         }
 
@@ -91,7 +90,7 @@ internal sealed class EnsembleBenchmark : IDisposable
     {
         _ensemble.Dispose();
         _still.Dispose();
-        foreach (CpuBackend member in _members)
+        foreach (IBackend member in _members)
             member.Dispose();
     }
 

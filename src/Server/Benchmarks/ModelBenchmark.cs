@@ -5,20 +5,20 @@ namespace Serving.Server.Benchmarks;
 
 /// <summary>Times a backend by itself: no scheduler, no sampling, no server. Every figure is the median of a few runs.</summary>
 /// <param name="backend">The model, with K/V of at least <see cref="BlocksNeeded"/> blocks.</param>
-internal sealed class ModelBenchmark(IBackend backend)
+/// <param name="maxRows">The widest batch.</param>
+internal sealed class ModelBenchmark(IBackend backend, int maxRows)
 {
     public const int PrefillTokens = 512;
     public const int DecodeTokens = 64;
     public const int BatchPromptTokens = 64;
-    public const int MaxRows = 32;
     private const int Runs = 5;
 
     private readonly ForwardBatch _batch = new();
-    private readonly float[] _logits = new float[MaxRows * backend.Shape.VocabularySize];
+    private readonly float[] _logits = new float[maxRows * backend.Shape.VocabularySize];
     private readonly Random _random = new(7);
 
     /// <summary>K/V blocks for the widest batch.</summary>
-    public static int BlocksNeeded(int blockTokens) => MaxRows * BlocksFor(BatchPromptTokens + DecodeTokens + 1, blockTokens);
+    public static int BlocksNeeded(int blockTokens, int maxRows) => maxRows * BlocksFor(BatchPromptTokens + DecodeTokens + 1, blockTokens);
 
     /// <summary>Tokens a second over one prompt of <see cref="PrefillTokens"/> tokens in an empty cache, one row of logits.</summary>
     public double Prefill()

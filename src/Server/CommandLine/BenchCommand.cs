@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Server.Benchmarks;
 using Serving.Server.Models;
 
@@ -63,7 +64,7 @@ internal static class BenchCommand
               bench --url http://127.0.0.1:8080 --model glyph-en --load 32x16:64+64
             """)
         {
-            Shape, Model, Url, Load, Vocabulary, CommonOptions.Quantize, CommonOptions.Threads, Json, CommonOptions.Models, CommonOptions.Verbose,
+            Shape, Model, Url, Load, Vocabulary, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Device, CommonOptions.Precision, Json, CommonOptions.Models, CommonOptions.Verbose,
         };
         command.SetAction(RunAsync);
         return command;
@@ -86,27 +87,28 @@ internal static class BenchCommand
     {
         using var http = new HttpClient { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
         var target = new HttpTarget(http, parsed.GetValue(Model) ?? "default");
-        return ReportOf(url.ToString()) with { Served = await ServeAsync(new ServedLoad(target.SendAsync, parsed.GetValue(Vocabulary)), loads) };
+        return ReportOf(url.ToString(), CpuBackend.Instructions) with { Served = await ServeAsync(new ServedLoad(target.SendAsync, parsed.GetValue(Vocabulary)), loads) };
     }
 
     private static async Task<BenchReport> MeasureModelAsync(ParseResult parsed, LoadPlan[] loads)
     {
+        IDevice device = CommonOptions.DeviceOf(parsed);
         if (SummandsOf(parsed) is { Length: > 1 } names)
-            return MeasureEnsemble(parsed, names);
-        using BenchModel model = OpenModel(parsed, SummandsOf(parsed).FirstOrDefault());
+            return MeasureEnsemble(parsed, device, names);
+        using BenchModel model = OpenModel(parsed, device, SummandsOf(parsed).FirstOrDefault());
         BenchReport.ModelRates rates = model.Measure();
-        return ReportOf(model.Name) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads)) };
+        return ReportOf(model.Name, device.Arithmetic) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads)) };
     }
 
-    private static BenchReport MeasureEnsemble(ParseResult parsed, string[] names)
+    private static BenchReport MeasureEnsemble(ParseResult parsed, IDevice device, string[] names)
     {
         var members = new List<BenchModel>();
         try
         {
             foreach (string name in names)
-                members.Add(OpenModel(parsed, name, members.Count + 1));
-            using var benchmark = new EnsembleBenchmark([.. members.Select(member => member.Weights)], parsed.GetValue(CommonOptions.Threads));
-            return ReportOf(string.Join('+', names)) with { Ensemble = [.. EnsembleBenchmark.Rows.Select(benchmark.Measure)] };
+                members.Add(OpenModel(parsed, device, name, members.Count + 1));
+            using var benchmark = new EnsembleBenchmark([.. members.Select(member => member.Weights)]);
+            return ReportOf(string.Join('+', names), device.Arithmetic) with { Ensemble = [.. EnsembleBenchmark.Rows.Select(benchmark.Measure)] };
         }
         catch (ArgumentException fault)
         {
@@ -121,20 +123,20 @@ internal static class BenchCommand
     private static string[] SummandsOf(ParseResult parsed) =>
         (parsed.GetValue(Shape) ?? parsed.GetValue(Model))?.Split('+') ?? [];
 
-    private static BenchModel OpenModel(ParseResult parsed, string? name, int seed = 1)
+    private static BenchModel OpenModel(ParseResult parsed, IDevice device, string? name, int seed = 1)
     {
-        (Quantization quantization, int threads) = (parsed.GetValue(CommonOptions.Quantize), parsed.GetValue(CommonOptions.Threads));
+        CpuOptions cpu = CommonOptions.CpuOf(parsed);
         if (parsed.GetValue(Shape) is not null)
         {
             BenchShape shape = BenchShape.All.FirstOrDefault(shape => shape.Name == name) ?? throw new CommandLineException(
                 ExitCode.Usage, $"There is no shape '{name}'.", "--shape", $"Name one of {string.Join(", ", BenchShape.All.Select(each => each.Name))}.");
-            return BenchModel.OfShape(shape, quantization, threads, seed);
+            return BenchModel.OfShape(shape, device, cpu, seed);
         }
         ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
         string id = name ?? catalog.Ids.First();
         ModelEntry entry = catalog.Entries.FirstOrDefault(entry => entry.Id == id) ?? throw new CommandLineException(
             ExitCode.NotFound, $"The model '{id}' does not exist.", "--model", $"Name one of {string.Join(", ", catalog.Ids)}.");
-        return BenchModel.OfCheckpoint(entry, quantization, threads);
+        return BenchModel.OfCheckpoint(entry, device, cpu);
     }
 
     private static async Task<IReadOnlyList<LoadResult>> ServeAsync(ServedLoad served, LoadPlan[] loads)
@@ -145,11 +147,11 @@ internal static class BenchCommand
         return results;
     }
 
-    private static BenchReport ReportOf(string subject) => new()
+    private static BenchReport ReportOf(string subject, string arithmetic) => new()
     {
         Subject = subject,
         Date = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
-        Machine = BenchReport.MachineFacts.Here(),
+        Machine = BenchReport.MachineFacts.Here(arithmetic),
         Served = [],
     };
 

@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Text.RegularExpressions;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
+using Serving.Server.Devices;
 using Serving.Server.Hosting;
 
 namespace Serving.Server.CommandLine;
@@ -38,8 +41,48 @@ internal static class CommonOptions
 
     public static string NameOf(Quantization quantization) => quantization == Quantization.None ? "none" : "int8";
 
-    /// <summary>How the verb is to use the machine.</summary>
+    public static Option<string> Device { get; } = new("--device")
+    {
+        Description = "Where models compute. Default: cpu. The others need a build with -p:Torch=cpu or -p:Torch=cuda.",
+        HelpName = "cpu|torch-cpu|cuda|cuda:N",
+        DefaultValueFactory = _ => "cpu",
+        Validators =
+        {
+            result =>
+            {
+                if (!Regex.IsMatch(result.GetValueOrDefault<string>(), DeviceRequest.Pattern))
+                    result.AddError($"--device must be {DeviceRequest.Names}.");
+            },
+        },
+    };
+
+    public static Option<string> Precision { get; } = new("--precision")
+    {
+        Description = "What matrices are held and multiplied as on a device other than cpu. Default: as they are stored.",
+        HelpName = "stored|float32|bfloat16|float16",
+        DefaultValueFactory = _ => "stored",
+    };
+
+    /// <summary>How the verb is to use this machine's processors.</summary>
     public static CpuOptions CpuOf(ParseResult parsed) => new() { Threads = parsed.GetValue(Threads), Quantization = parsed.GetValue(Quantize) };
+
+    /// <summary>Where the verb is to compute, and how.</summary>
+    /// <exception cref="CommandLineException">There is no such device.</exception>
+    public static IDevice DeviceOf(ParseResult parsed)
+    {
+        try
+        {
+            return ComputeDevices.Open(new DeviceRequest(parsed.GetValue(Device)!)
+            {
+                Cpu = CpuOf(parsed),
+                Precision = parsed.GetValue(Precision)!,
+            });
+        }
+        catch (DeviceUnavailableException unavailable)
+        {
+            throw new CommandLineException(ExitCode.Usage, unavailable.What, "--device", unavailable.Remedy);
+        }
+    }
 
     public static Option<int> Threads { get; } = new("--threads")
     {

@@ -75,7 +75,7 @@ internal static class EvalCommand
               eval --model glyph-en --model glyph-en+glyph-ru validation.txt questions.jsonl
             """)
         {
-            Files, Models, Format, Style, By, Runs, Seed, MaxChars, Window, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Models, CommonOptions.Verbose,
+            Files, Models, Format, Style, By, Runs, Seed, MaxChars, Window, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Device, CommonOptions.Precision, CommonOptions.Models, CommonOptions.Verbose,
         };
         command.SetAction(RunAsync);
         return command;
@@ -87,7 +87,7 @@ internal static class EvalCommand
         if (files.FirstOrDefault(file => !File.Exists(file)) is { } missing)
             throw new CommandLineException(ExitCode.NotFound, "There is no such file.", missing, "Name text files and *.jsonl tasks.");
         ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
-        await using var models = new LocalModels(catalog, new EngineOptions(), CommonOptions.CpuOf(parsed));
+        await using var models = new LocalModels(catalog, new EngineOptions(), CommonOptions.DeviceOf(parsed));
         string[] names = parsed.GetValue(Models) is { Length: > 0 } given
             ? given
             : [.. catalog.Ids, .. catalog.Ensembles.Select(ensemble => ensemble.Id)];

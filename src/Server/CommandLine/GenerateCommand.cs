@@ -61,7 +61,7 @@ internal static class GenerateCommand
               generate --model glyph-ru "В начале"
             """)
         {
-            Prompt, Model, MaxTokens, Temperature, TopP, TopK, Seed, Stop, Echo, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Models, CommonOptions.Verbose,
+            Prompt, Model, MaxTokens, Temperature, TopP, TopK, Seed, Stop, Echo, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Device, CommonOptions.Precision, CommonOptions.Models, CommonOptions.Verbose,
         };
         command.SetAction(RunAsync);
         return command;
@@ -73,7 +73,7 @@ internal static class GenerateCommand
         string id = parsed.GetValue(Model) ?? catalog.Ids.First();
         string prompt = await ReadPromptAsync(parsed.GetValue(Prompt), cancellationToken);
         bool showTimings = parsed.GetValue(CommonOptions.Verbose) || !Console.IsErrorRedirected;
-        var session = new GenerateSession(Console.Out, Console.Error, showTimings) { Cpu = CommonOptions.CpuOf(parsed) };
+        var session = new GenerateSession(Console.Out, Console.Error, showTimings) { Device = CommonOptions.DeviceOf(parsed) };
         using var interruption = Interruption.Link(cancellationToken);
         await session.RunAsync(catalog, id, RequestOf(parsed, prompt), parsed.GetValue(MaxTokens), interruption.Token);
         return ExitCode.Ok;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Scheduling;
 using Serving.Server.Completions;
 using Serving.Server.Errors;
@@ -13,8 +13,8 @@ namespace Serving.Server.CommandLine;
 /// <param name="ShowTimings">Whether to end with a line of figures.</param>
 internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, bool ShowTimings)
 {
-    /// <summary>How the machine is used.</summary>
-    public CpuOptions Cpu { get; init; } = new();
+    /// <summary>Where the model computes; null = on this machine's processors.</summary>
+    public IDevice? Device { get; init; }
 
     /// <param name="catalog">The models there are.</param>
     /// <param name="id">The one to use.</param>
@@ -25,7 +25,7 @@ internal sealed record GenerateSession(TextWriter Output, TextWriter Progress, b
         ModelCatalog catalog, string id, CompletionRequest request, int maxTokens, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
-        await using var models = new LocalModels(catalog, new EngineOptions(), Cpu);
+        await using var models = new LocalModels(catalog, new EngineOptions(), Device);
         ServedModel model = models.Open(id);
         TimeSpan loading = Stopwatch.GetElapsedTime(start);
         CompletionPlan plan = PlanFor(model, request, maxTokens);

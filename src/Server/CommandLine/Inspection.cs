@@ -93,7 +93,7 @@ internal sealed record Inspection
 
     private static MemoryFacts MemoryOf(LoadedModel model)
     {
-        CpuMemory memory = CpuMemory.Of(model);
+        CpuMemory memory = CpuMemory.Of(model.Experts);
         long sequence = memory.BlockBytes * memory.BlocksPerSequence;
         return new(model.Bytes, memory.WeightBytes, memory.BlockBytes, CpuMemory.BlockTokens, sequence, CpuMemory.DefaultBlocks(model.Weights.ContextTokens) * memory.BlockBytes);
     }

@@ -1,4 +1,4 @@
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Scheduling;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -7,7 +7,7 @@ using Serving.Server.Models;
 namespace Serving.Server.CommandLine;
 
 /// <summary>The models that a command needs, loaded when they are named, without a server. Not thread-safe.</summary>
-internal sealed class LocalModels(ModelCatalog catalog, EngineOptions options, CpuOptions? cpu = null) : IAsyncDisposable
+internal sealed class LocalModels(ModelCatalog catalog, EngineOptions options, IDevice? device = null) : IAsyncDisposable
 {
     private readonly List<ServedModel> _ensembles = [];
 
@@ -19,7 +19,7 @@ internal sealed class LocalModels(ModelCatalog catalog, EngineOptions options, C
         {
             IEnumerable<ModelEntry> entries = catalog.FindEnsemble(name) is { } ensemble ? ensemble.Members : [catalog.Find(name)];
             foreach (ModelEntry entry in entries.Where(entry => entry.Model is null))
-                entry.Become(ServedModel.Load(entry.Root, entry.Folder, options, cpu));
+                entry.Become(ServedModel.Load(entry.Root, entry.Folder, options, device));
             return Cast.Of(catalog, name);
         }
         catch (ApiException refused)

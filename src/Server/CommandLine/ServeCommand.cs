@@ -30,7 +30,7 @@ internal static class ServeCommand
               serve {SettingPrefix}ShutdownSeconds=60
             """)
         {
-            CommonOptions.Models, urls, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Verbose,
+            CommonOptions.Models, urls, CommonOptions.Quantize, CommonOptions.Threads, CommonOptions.Device, CommonOptions.Precision, CommonOptions.Verbose,
         };
         command.TreatUnmatchedTokensAsErrors = false;
         command.SetAction((parsed, _) => RunAsync(
@@ -66,6 +66,10 @@ internal static class ServeCommand
             yield return $"{SettingPrefix}{nameof(ServingOptions.Quantize)}={CommonOptions.NameOf(parsed.GetValue(CommonOptions.Quantize))}";
         if (parsed.GetResult(CommonOptions.Threads) is { Implicit: false })
             yield return $"{SettingPrefix}{nameof(ServingOptions.Threads)}={parsed.GetValue(CommonOptions.Threads)}";
+        if (parsed.GetResult(CommonOptions.Device) is { Implicit: false })
+            yield return $"{SettingPrefix}{nameof(ServingOptions.Device)}={parsed.GetValue(CommonOptions.Device)}";
+        if (parsed.GetResult(CommonOptions.Precision) is { Implicit: false })
+            yield return $"{SettingPrefix}{nameof(ServingOptions.Precision)}={parsed.GetValue(CommonOptions.Precision)}";
     }
 
     private static string[] Arguments(string[] models, string? urls, IReadOnlyList<string> settings)

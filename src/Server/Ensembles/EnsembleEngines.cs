@@ -1,4 +1,4 @@
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Scheduling;
 using Serving.Server.Errors;
 using Serving.Server.Health;

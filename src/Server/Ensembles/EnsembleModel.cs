@@ -1,4 +1,4 @@
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Models;
@@ -25,7 +25,7 @@ internal static class EnsembleModel
             Fingerprint = "",
         };
 
-        LogitEnsemble Average() => new([.. members.Select(member => new EnsembleMember(member.Id, member.NewBackend()))]);
+        IEnsembleBackend Average() => LogitEnsemble.Of([.. members.Select(member => new EnsembleMember(member.Id, member.NewBackend()))]);
     }
 
     /// <summary>The memory that the engine of these members takes; their weights, which are counted, too, they hold already.</summary>

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Serving.Inference.Checkpoints;
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Server.Errors;
 using Serving.Server.Hosting;
 using Serving.Server.Telemetry;
@@ -70,7 +70,7 @@ internal sealed class MemoryGate
     /// <exception cref="CheckpointException">It does not.</exception>
     public void CheckRoom(string place, MemoryPlan plan)
     {
-        long needed = plan.LeastBytes, free = FreeBytes();
+        long needed = plan.LeastBytes - plan.ElsewhereBytes, free = FreeBytes();
         if (needed <= free)
             return;
         throw new CheckpointException(place, "memory", $"at most the {MiB(free)} MiB that are left of {MiB(LimitBytes)} MiB",
@@ -83,7 +83,7 @@ internal sealed class MemoryGate
     /// <exception cref="ApiException">503 memory_pressure: it does not.</exception>
     public void CheckRoom(MemoryPlan ensemble)
     {
-        long needed = ensemble.LeastBytes - ensemble.WeightBytes, free = FreeBytes();
+        long needed = ensemble.LeastBytes - ensemble.WeightBytes - ensemble.ElsewhereBytes, free = FreeBytes();
         if (needed > free)
             throw new ApiException(ErrorTable.NoRoomForEnsemble(MiB(needed), MiB(free)));
     }

@@ -119,6 +119,7 @@ internal static class ServerApplication
     private static void BindOptions(ServingOptions options, IConfiguration configuration)
     {
         List<string> problems = [.. SettingsReader.Bind(configuration.GetSection(ServingOptions.Section), options), .. RemoteModels.Problems(options.Remote)];
+        problems.AddRange(options.DeviceProblems());
         if (options is { Keys.Count: 0, AllowWithoutKey: false } && ListenRule.PublicAddresses(configuration).FirstOrDefault() is { } address)
         {
             problems.Add($"{address} is open to other machines, and there are no keys: set Serving:Keys ('key' makes one), listen to "

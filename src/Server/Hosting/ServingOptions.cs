@@ -1,6 +1,8 @@
 using System.ComponentModel.DataAnnotations;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Server.Access;
+using Serving.Server.Devices;
 
 namespace Serving.Server.Hosting;
 
@@ -22,6 +24,19 @@ internal sealed class ServingOptions
     /// <summary>Whether matrices are kept as whole numbers of eight bits: "none" or "int8". Default none.</summary>
     [RegularExpression("^(none|int8)$", ErrorMessage = "none or int8")]
     public string Quantize { get; set; } = "none";
+
+    /// <summary>Where models compute: "cpu", "torch-cpu", "cuda" or "cuda:N". Default cpu; the others need a build with
+    /// <c>-p:Torch=cpu</c> or <c>-p:Torch=cuda</c>.</summary>
+    [RegularExpression(DeviceRequest.Pattern, ErrorMessage = DeviceRequest.Names)]
+    public string Device { get; set; } = "cpu";
+
+    /// <summary>Models that compute elsewhere than <see cref="Device"/> says.</summary>
+    public List<PlacementOptions> Placement { get; set; } = [];
+
+    /// <summary>What matrices are held and multiplied as on a device other than cpu: "stored", "float32", "bfloat16" or "float16".
+    /// Default stored.</summary>
+    [RegularExpression(DeviceRequest.PrecisionPattern, ErrorMessage = DeviceRequest.Precisions)]
+    public string Precision { get; set; } = "stored";
 
     /// <summary>Threads that compute, for all models together; 0 = one for each processor. 0 to 1024; default 0.</summary>
     [Range(0, 1024)]
@@ -87,11 +102,37 @@ internal sealed class ServingOptions
     /// <summary>What runs at once, per model.</summary>
     public BatchOptions Batch { get; set; } = new();
 
-    /// <summary>How models use the machine.</summary>
-    public CpuOptions Cpu => new()
+    /// <summary>Where a model computes, and how.</summary>
+    /// <exception cref="DeviceUnavailableException">This build, or this machine, has no such device.</exception>
+    public IDevice DeviceOf(string model) => Open(Placement.Find(placement => placement.Model == model)?.Device ?? Device);
+
+    /// <summary>What is wrong with the devices that are named; empty when all is well.</summary>
+    public IEnumerable<string> DeviceProblems()
     {
-        Threads = Threads,
-        KvBlocks = (Batch.KvTokens + CpuMemory.BlockTokens - 1) / CpuMemory.BlockTokens,
-        Quantization = Quantize == "int8" ? Quantization.EightBits : Quantization.None,
-    };
+        foreach (string device in Placement.Select(placement => placement.Device ?? Device).Prepend(Device).Distinct())
+        {
+            string? problem = null;
+            try
+            {
+                Open(device);
+            }
+            catch (DeviceUnavailableException unavailable)
+            {
+                problem = unavailable.Message;
+            }
+            if (problem is not null)
+                yield return problem;
+        }
+    }
+
+    private IDevice Open(string device) => ComputeDevices.Open(new DeviceRequest(device)
+    {
+        Cpu = new CpuOptions
+        {
+            Threads = Threads,
+            KvBlocks = (Batch.KvTokens + CpuMemory.BlockTokens - 1) / CpuMemory.BlockTokens,
+            Quantization = Quantize == "int8" ? Quantization.EightBits : Quantization.None,
+        },
+        Precision = Precision,
+    });
 }

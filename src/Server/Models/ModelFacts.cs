@@ -1,6 +1,6 @@
 using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 
 namespace Serving.Server.Models;
 
@@ -17,7 +17,7 @@ internal sealed record ModelFacts(long Parameters, string DType, IReadOnlyList<W
     /// <summary>The table's; takes a while when first asked for.</summary>
     public string? EmbeddingFingerprint => Table?.Fingerprint;
 
-    public static ModelFacts Of(LoadedModel model, CpuExperts weights) => new(
+    public static ModelFacts Of(LoadedModel model, IExperts weights) => new(
         model.Parameters, model.DType, [.. weights.Pieces],
         model.Weights.TableSource == TableSource.TokenBits ? null : model.Table);
 

@@ -1,5 +1,5 @@
 using System.ComponentModel;
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 
 namespace Serving.Server.Models;
 

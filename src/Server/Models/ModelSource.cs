@@ -20,7 +20,7 @@ internal sealed class ModelSource(ModelCatalog catalog, MemoryGate memory, Remot
         LoadProgress progress = catalog.Find(folder.Id).Progress;
         return remote.TryFind(folder.Id, out PeerGroup? peers)
             ? LoadRemote(root, folder, options, progress, peers)
-            : ServedModel.Load(root, folder, options, settings.Value.Cpu, progress, memory);
+            : ServedModel.Load(root, folder, options, settings.Value.DeviceOf(folder.Id), progress, memory);
     }
 
     // Tokenizer and table are read here, weights are not.

@@ -3,7 +3,9 @@ using Serving.Glyphs.Tokens;
 using Serving.Inference;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Scheduling;
+using Serving.Inference.Speculation;
 using Serving.Server.Chat;
 using Serving.Server.Ensembles;
 using Serving.Server.Health;
@@ -141,28 +143,30 @@ internal sealed class ServedModel : IAsyncDisposable
     /// <param name="memory">Refuses what does not fit; null = nobody does.</param>
     /// <exception cref="CheckpointException">A file is missing, malformed or not of this family.</exception>
     /// <exception cref="TokenizerFormatException">The tokenizer is.</exception>
-    /// <param name="cpu">How the machine is used; null = as by default.</param>
+    /// <param name="device">Where it computes; null = on this machine's processors.</param>
     public static ServedModel Load(
-        ModelsRoot root, ModelFolder folder, EngineOptions options, CpuOptions? cpu = null, LoadProgress? progress = null,
+        ModelsRoot root, ModelFolder folder, EngineOptions options, IDevice? device = null, LoadProgress? progress = null,
         MemoryGate? memory = null)
     {
-        cpu ??= new CpuOptions();
+        device ??= new CpuDevice();
         progress?.Enter(LoadProgress.Read);
         using LoadedModel model = LoadedModel.Load(root, folder);
         // Beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
         (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
-        memory?.CheckRoom(folder.Path, MemoryPlan.Of(model, cpu, options));
+        MemoryPlan plan = device.Plan(model.Experts, options);
+        memory?.CheckRoom(folder.Path, plan);
         progress?.Enter(LoadProgress.Pack);
         // The backend of the engine holds the weights from here on.
-        using var weights = new CpuExperts(model, cpu.Threads, cpu.Quantization, progress);
+        using IExperts weights = device.Load(model.Id, model.Experts, progress);
         progress?.Enter(LoadProgress.Start);
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
         CheckVocabulary(model, tokenizer);
         GrownFamily family = GrownFamily.Read(folder.Path);
-        using CpuModel? stage = LoadStages(root, model, family, cpu);
-        options = options with { EndOfTextIds = EndOfText(model.Config, tokenizer), Speculation = family.Speculation };
-        return new ServedModel(folder.Id, weights.NewBackend(cpu, stage), () => weights.NewBackend(cpu), tokenizer, options)
+        using IExperts? stage = LoadStages(root, model, family, device);
+        SpeculationOptions? speculation = device.IsBatchInvariant ? family.Speculation : null;
+        options = options with { EndOfTextIds = EndOfText(model.Config, tokenizer), Speculation = speculation };
+        return new ServedModel(folder.Id, weights.NewBackend(stage: stage), () => weights.NewBackend(), tokenizer, options)
         {
             Stages = family.Stages,
             Table = model.Table,
@@ -170,9 +174,9 @@ internal sealed class ServedModel : IAsyncDisposable
             ChatTemplateFault = templateFault,
             Marks = TextMarks.Of(model.Config, tokenizer),
             Facts = ModelFacts.Of(model, weights),
-            Memory = MemoryPlan.Of(model, cpu, options),
+            Memory = plan,
             TableOrigin = OriginOf(model.Weights, tokenizer),
-            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, $"{CpuBackend.Instructions} {cpu.Quantization}"),
+            Fingerprint = SystemFingerprint.Of(model, tokenizer.Fingerprint, device.Arithmetic),
         };
     }
 
@@ -194,17 +198,17 @@ internal sealed class ServedModel : IAsyncDisposable
     }
 
     // Every declared stage is checked, because its answers are given for this model's; the one that guesses ahead is kept.
-    private static CpuModel? LoadStages(ModelsRoot root, LoadedModel model, GrownFamily family, CpuOptions cpu)
+    private static IExperts? LoadStages(ModelsRoot root, LoadedModel model, GrownFamily family, IDevice device)
     {
-        CpuModel? drafting = null;
+        IExperts? drafting = null;
         foreach ((int depth, string name) in family.Stages)
         {
             ModelFolder folder = root.Models.FirstOrDefault(other => other.Id == name) ?? throw new CheckpointException(
                 Path.Combine(model.Path, "serving.json"), $"stages, '{depth}'", "the name of a model beside this one", $"'{name}'");
             using LoadedModel stage = LoadedModel.Load(root, folder);
             GrownFamily.Check(model, stage, depth);
-            if (depth == family.DraftDepth)
-                drafting = new CpuModel(stage.Weights, cpu.Threads, cpu.Quantization);
+            if (depth == family.DraftDepth && device.IsBatchInvariant)
+                drafting = device.Load(stage.Id, stage.Experts);
         }
         return drafting;
     }

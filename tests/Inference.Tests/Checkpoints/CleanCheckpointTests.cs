@@ -43,7 +43,7 @@ public sealed class CleanCheckpointTests : IDisposable
         Assert.Equal(expected, Logits(small));
         Assert.Equal(expected, Logits(small, Quantization.EightBits));
         Assert.NotEqual(expected, Logits(model));
-        Assert.Equal(CpuMemory.Of(model, Quantization.EightBits), CpuMemory.Of(small));
+        Assert.Equal(CpuMemory.Of(model.Experts, Quantization.EightBits), CpuMemory.Of(small.Experts));
 
         CleanCheckpoint.Write(small, Path.Combine(_folder.Path, "again"), toEightBits: true);
         Assert.Equal(File.ReadAllBytes(Path.Combine(_folder.Path, "small", "model.safetensors")), File.ReadAllBytes(Path.Combine(_folder.Path, "again", "model.safetensors")));
@@ -129,8 +129,8 @@ public sealed class CleanCheckpointTests : IDisposable
 
     private static float[][] Logits(LoadedModel model, Quantization quantization = Quantization.None)
     {
-        using var weights = new CpuExperts(model, 1, quantization);
-        using IBackend backend = weights.NewBackend(new CpuOptions { Threads = 1, KvBlocks = 4 });
+        using var weights = new CpuExperts(model, new CpuOptions { Threads = 1, KvBlocks = 4, Quantization = quantization });
+        using IBackend backend = weights.NewBackend();
         return new Sequence(backend, [0, 1]).Run([5, 99, 200, 7, 31, 255, 0, 18], 3);
     }
 }

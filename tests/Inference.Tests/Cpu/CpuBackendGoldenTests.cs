@@ -30,13 +30,13 @@ public sealed class CpuBackendGoldenTests
     public void Forward_GoldenCheckpoint_GivesLogitsLogprobsAndContinuation(string variant, string kernels, int chunk)
     {
         using LoadedModel model = GoldenCheckpoint.Load(variant);
-        using var weights = new CpuExperts(model);
-        using IBackend backend = weights.NewBackend(new CpuOptions
+        using var weights = new CpuExperts(model, new CpuOptions
         {
             Threads = 2,
             KvBlocks = 8,
             Kernels = KernelSet.Available.Single(set => set.Name == kernels),
         });
+        using IBackend backend = weights.NewBackend();
         foreach (GoldenCheckpoint.Case expected in GoldenCheckpoint.Cases(variant))
         {
             var sequence = new Sequence(backend, [5, 0, 7]);

@@ -62,8 +62,8 @@ public sealed class FusedCheckpointTests : IDisposable
 
         ModelsRoot root = ModelsRoot.Scan(_folder.Path);
         using LoadedModel model = LoadedModel.Load(root, Assert.Single(root.Models));
-        using var weights = new CpuExperts(model, 1);
-        using IBackend backend = weights.NewBackend(new CpuOptions { Threads = 1, KvBlocks = 8 });
+        using var weights = new CpuExperts(model, new CpuOptions { Threads = 1, KvBlocks = 8 });
+        using IBackend backend = weights.NewBackend();
         Assert.IsType<LogitEnsemble>(backend);
         foreach (GoldenCheckpoint.Case expected in GoldenCheckpoint.Cases("moe"))
         {

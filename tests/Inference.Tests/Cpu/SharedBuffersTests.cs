@@ -1,5 +1,6 @@
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Inference.Tests.Checkpoints;
 using Serving.Testing;
 
@@ -61,12 +62,12 @@ public sealed unsafe class SharedBuffersTests : IDisposable
     {
         float[][] alone, together;
         using (CpuExperts large = Stage("large", blocks: 2))
-        using (IBackend backend = large.NewBackend(new CpuOptions { Threads = 1, KvBlocks = 4 }))
+        using (IBackend backend = large.NewBackend())
             alone = new Sequence(backend, [0]).Run([1, 2, 3], 3);
         using CpuExperts again = Stage("large", blocks: 2);
         using (CpuExperts small = Stage("small", blocks: 1))
-            small.NewBackend(new CpuOptions { Threads = 1, KvBlocks = 4 }).Dispose();
-        using (IBackend backend = again.NewBackend(new CpuOptions { Threads = 1, KvBlocks = 4 }))
+            small.NewBackend().Dispose();
+        using (IBackend backend = again.NewBackend())
             together = new Sequence(backend, [0]).Run([1, 2, 3], 3);
         Assert.Equal(alone, together);
     }
@@ -85,7 +86,7 @@ public sealed unsafe class SharedBuffersTests : IDisposable
 
         ModelsRoot root = ModelsRoot.Scan(_folder.Path);
         using LoadedModel model = LoadedModel.Load(root, root.Models.Single(model => model.Id == id));
-        return new CpuExperts(model, 1);
+        return new CpuExperts(model, new CpuOptions { Threads = 1, KvBlocks = 4 });
     }
 
     private static NativeBuffer Filled(int bytes, byte value)

@@ -15,9 +15,12 @@ internal static class Experts
     public static CpuBackend Create(int seed = 0)
     {
         using LoadedModel model = GoldenCheckpoint.Load("plain");
-        TransformerWeights weights = seed == 0 ? model.Weights : model.Weights with { Head = Changed(model.Weights.Head, seed) };
-        return new CpuBackend(weights, new CpuOptions { Threads = 2, KvBlocks = KvBlocks });
+        return new CpuBackend(Weights(model, seed), new CpuOptions { Threads = 2, KvBlocks = KvBlocks });
     }
+
+    /// <summary>A checkpoint's weights; another <paramref name="seed"/> than 0 gives them another head.</summary>
+    public static TransformerWeights Weights(LoadedModel model, int seed) =>
+        seed == 0 ? model.Weights : model.Weights with { Head = Changed(model.Weights.Head, seed) };
 
     /// <summary>An ensemble of experts by their seeds.</summary>
     public static LogitEnsemble Average(int[] seeds, double[] weights, EnsembleRule rule) => new(

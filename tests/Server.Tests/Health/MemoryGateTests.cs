@@ -1,5 +1,5 @@
 using Serving.Inference.Checkpoints;
-using Serving.Inference.Cpu;
+using Serving.Inference.Devices;
 using Serving.Server.Errors;
 using Serving.Server.Health;
 using Serving.Server.Hosting;

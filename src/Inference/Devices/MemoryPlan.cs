@@ -1,11 +1,7 @@
-using Serving.Inference.Checkpoints;
-using Serving.Inference.Cpu.Kernels;
-using Serving.Inference.Scheduling;
+namespace Serving.Inference.Devices;
 
-namespace Serving.Inference.Cpu;
-
-/// <summary>The memory that a served model takes, told before any of it is taken.</summary>
-/// <param name="WeightBytes">Packed matrices and tables, before other models share any of them.</param>
+/// <summary>The memory that a served model takes on its device, told before any of it is taken.</summary>
+/// <param name="WeightBytes">Matrices and tables as the device holds them, before other models share any of them.</param>
 /// <param name="KvBytes">Keys and values of <paramref name="KvTokens"/> tokens, in all members of an ensemble.</param>
 /// <param name="KvTokens">Tokens of all running requests together; a single one that needs more is refused.</param>
 /// <param name="WorkspaceBytes">Activations of the largest forward pass, the angles of all positions, and the logits of all rows that may ask for them at once:
@@ -17,6 +13,9 @@ public readonly record struct MemoryPlan(long WeightBytes, long KvBytes, long Kv
 
     /// <summary>What it takes to answer one request at a time, however long it is.</summary>
     public long LeastBytes => WeightBytes + LeastKvBytes + WorkspaceBytes;
+
+    /// <summary>What of <see cref="LeastBytes"/> is an accelerator's memory and not the process's own.</summary>
+    public long ElsewhereBytes { get; init; }
 
     /// <summary>All of it.</summary>
     public long TotalBytes => WeightBytes + KvBytes + WorkspaceBytes;
@@ -34,27 +33,6 @@ public readonly record struct MemoryPlan(long WeightBytes, long KvBytes, long Kv
         members.Sum(member => member.WorkspaceBytes) + ((long)logitRows * vocabularySize * sizeof(float)))
     {
         LeastKvBytes = members.Sum(member => member.LeastKvBytes),
+        ElsewhereBytes = members.Where(member => member.ElsewhereBytes > 0).Sum(member => member.LeastKvBytes + member.WorkspaceBytes),
     };
-
-    /// <summary>The plan of a checkpoint of one expert or several.</summary>
-    /// <param name="model">The checkpoint.</param>
-    /// <param name="cpu">Threads, K/V and quantization.</param>
-    /// <param name="engine">The budgets of a forward pass.</param>
-    public static MemoryPlan Of(LoadedModel model, CpuOptions cpu, EngineOptions engine)
-    {
-        CpuMemory memory = CpuMemory.Of(model, cpu.Quantization);
-        long blocks = cpu.KvBlocks > 0 ? cpu.KvBlocks : CpuMemory.DefaultBlocks(model.Weights.ContextTokens);
-        int threads = WorkerPool.OfThreads(cpu.Threads).Threads;
-        long activations = model.Experts.Sum(expert => Workspace.BytesOf(
-            engine.TokenBudget, expert.Width, 3L * expert.Heads * Lanes.RoundUp(expert.HeadSize), expert.HiddenWidth,
-            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads) + RotaryTable.BytesOf(expert.ContextTokens, expert.HeadSize)
-            + (cpu.Quantization == Quantization.EightBits ? QuantizedRows.BytesOf(engine.TokenBudget, Math.Max(expert.Width, expert.HiddenWidth)) : 0));
-        // Each expert of several writes logits of its own, and then there is their mean.
-        int rows = model.Experts.Count == 1 ? 1 : model.Experts.Count + 1;
-        long logits = (long)rows * engine.LogitRows * model.Weights.VocabularySize * sizeof(float);
-        return new MemoryPlan(memory.WeightBytes, blocks * memory.BlockBytes, blocks * CpuMemory.BlockTokens, activations + logits)
-        {
-            LeastKvBytes = Math.Min(blocks, memory.BlocksPerSequence) * memory.BlockBytes,
-        };
-    }
 }

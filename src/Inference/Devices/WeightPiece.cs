@@ -1,4 +1,4 @@
-namespace Serving.Inference.Cpu;
+namespace Serving.Inference.Devices;
 
 /// <summary>A stretch of memory that holds weights.</summary>
 /// <param name="Memory">Names it: models with a piece of the same memory share it.</param>
