@@ -16,15 +16,19 @@ internal sealed class EngineLoop
     private readonly Speculator? _speculator;
     private readonly LogSoftmax _logSoftmax;
     private readonly LogitAdjuster _adjuster;
-    private readonly ForwardBatch _batch = new();
-    private readonly ForwardBatch _single = new();
+    private readonly ForwardBatch _batch;
+    private readonly ForwardBatch _single;
     private readonly float[] _logits; // [LogitRows, vocabulary]
     private readonly int _vocabulary;
 
     /// <summary>A loop over a backend's empty blocks.</summary>
-    public EngineLoop(IBackend backend, EngineOptions options)
+    /// <param name="backend">The model.</param>
+    /// <param name="options">Budgets.</param>
+    /// <param name="beat">Called while a forward pass gets on.</param>
+    public EngineLoop(IBackend backend, EngineOptions options, Action? beat = null)
     {
         (_backend, _ensemble) = (backend, backend as LogitEnsemble);
+        (_batch, _single) = (new ForwardBatch { Beat = beat }, new ForwardBatch { Beat = beat });
         _options = options;
         _vocabulary = backend.Shape.VocabularySize;
         _scheduler = new Scheduler(options, backend.Kv);
@@ -95,14 +99,17 @@ internal sealed class EngineLoop
     }
 
     /// <summary>Chooses what the next pass computes; <see cref="HasWork"/> must hold.</summary>
-    public void Plan()
+    /// <returns>Whether there is a pass to compute; not when all that runs waits for listeners that lag.</returns>
+    public bool Plan()
     {
         Guess();
-        if (!HasWork) return;
+        if (!HasWork) return false;
         _scheduler.Fill(_batch);
+        if (_scheduler.Scheduled.IsEmpty && _scheduler.IsHeldUp) return false;
         if (_scheduler.Scheduled.IsEmpty)
             throw new InvalidOperationException("The scheduler has work but chose none: a sequence fits no budget.");
         NoteStarts();
+        return true;
     }
 
     /// <summary>Runs the planned pass and what follows from it. A fault ends the requests that it is of, and no others.</summary>
