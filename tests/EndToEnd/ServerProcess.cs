@@ -106,6 +106,9 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Files and sockets that the program has open.</summary>
     public int OpenFiles => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
 
+    /// <summary>Its threads.</summary>
+    public int Threads => Directory.GetFileSystemEntries($"/proc/{_process.Id}/task").Length;
+
     /// <summary>Lets the program have no more than so many files.</summary>
     public async Task LimitFilesAsync(int files)
     {

@@ -138,35 +138,6 @@ public sealed class ResourceTests : IDisposable
         await vitals.CheckAsync();
     }
 
-    [Fact]
-    public async Task R44_Soak_MemoryFilesAndThreadsStayFlat()
-    {
-        Assert.SkipUnless(FaultScale.IsFull, "only with SERVING_FAULTS=full");
-        await using ServerProcess server = await ServerProcess.StartAsync(_copies.Path);
-        using var load = new Load(server.Client.BaseAddress!);
-        var minutes = TimeSpan.FromMinutes(int.Parse(Environment.GetEnvironmentVariable("SERVING_SOAK_MINUTES") ?? "30", System.Globalization.CultureInfo.InvariantCulture));
-        await SoakAsync(load, minutes / 3);
-        (double memory, int files) = (await Vitals.ResidentMiBAsync(server), server.OpenFiles);
-        (int requests, int failed) = await SoakAsync(load, minutes);
-        double slope = (await Vitals.ResidentMiBAsync(server) - memory) / minutes.TotalMinutes;
-        FaultScale.Record("R44", $"{minutes.TotalMinutes:0} min, {requests} requests, {failed} failed, resident memory {slope:+0.00;-0.00} MiB/min, files {server.OpenFiles - files:+0;-0;0}");
-        Assert.Equal(0, failed);
-        Assert.True(slope <= 1, $"{slope} MiB a minute");
-        Assert.True(server.OpenFiles <= files + 16);
-    }
-
-    private static async Task<(int Requests, int Failed)> SoakAsync(Load load, TimeSpan time)
-    {
-        long start = Stopwatch.GetTimestamp();
-        (int requests, int failed) = (0, 0);
-        while (Stopwatch.GetElapsedTime(start) < time)
-        {
-            IReadOnlyList<Load.Outcome> outcomes = await load.RunAsync(200, 8, i => Load.Body(i % 5 == 0 ? "endless" : "plain", i % 5 == 0 ? 200 : 30, stream: i % 2 == 0));
-            (requests, failed) = (requests + 200, failed + outcomes.Count(outcome => !outcome.IsWhole));
-        }
-        return (requests, failed);
-    }
-
     private IEnumerable<string> Command(Uri url)
     {
         ProcessStartInfo start = ServerProcess.StartInfo("serve", "--models", _copies.Path, "--urls", url.GetLeftPart(UriPartial.Authority));
