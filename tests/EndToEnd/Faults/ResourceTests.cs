@@ -117,10 +117,10 @@ public sealed class ResourceTests : IDisposable
         await using ServerProcess server = await ServerProcess.StartAsync(_copies.Path, "--Serving:Batch:MaxRunning=2", "--Serving:Queue:MaxRequests=8");
         Vitals vitals = await Vitals.OfAsync(server);
         using var load = new Load(server.Client.BaseAddress!);
-        await load.RunAsync(100, 10, _ => Long());
+        await load.RunAsync(100, 8, _ => Long());
         long start = Stopwatch.GetTimestamp();
         int tries = FaultScale.Of(1000, 100);
-        Assert.All(await load.RunAsync(tries, 10, _ => Long()), outcome => Assert.True(outcome.IsWhole));
+        Assert.All(await load.RunAsync(tries, 8, _ => Long()), outcome => Assert.True(outcome.IsWhole));
         double capacity = tries / Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         int requests = (int)(10 * capacity * FaultScale.Of(20, 2));
