@@ -130,12 +130,13 @@ public sealed class ClientFaultTests : IDisposable
         Socket[] sockets = [.. Enumerable.Range(0, count).Select(_ => Connect(server, receiveBuffer: 4096))];
         foreach (Socket socket in sockets)
             socket.Send([.. head, .. body]);
+        var patience = TimeSpan.FromMinutes(3);
         Task dropped = ServerProcess.UntilAsync(async () =>
         {
             most = Math.Max(most, await Vitals.ResidentMiBAsync(server));
             return await Vitals.HeldAsync(server) == (0, 0, 0);
-        });
-        await ServerProcess.UntilAsync(async () => !await IsGeneratingAsync());
+        }, patience);
+        await ServerProcess.UntilAsync(async () => !await IsGeneratingAsync(), patience);
         double blocked = (await Vitals.HeldAsync(server)).Running;
         double beside = await OthersAsync();
         await dropped;
