@@ -66,7 +66,7 @@ public sealed class ResourceTests : IDisposable
         await using ServerProcess server = ServerProcess.Launch(
             "serve", "--models", Path.Combine(TestData.RepositoryRoot, "models"), "--urls", "http://127.0.0.1:0", "--Serving:Memory:LimitMiB=16");
         Assert.Equal(3, await server.WaitForExitAsync());
-        Assert.Contains(server.Log, line => line.Contains("MiB of weights", StringComparison.Ordinal));
+        Assert.Contains(server.Log, line => line.Contains("of weights, ", StringComparison.Ordinal));
     }
 
     [Fact]
