@@ -61,13 +61,15 @@ if __name__ == "__main__":
                 try:
                     await_ready(PORT)
                     load(AT_ONCE * count, 2)
+                    busy = [cpu_seconds(replica) for replica in replicas]
                     own, proxy, began = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), cpu_seconds(nginx), time.monotonic()
                     tokens = TOKENS * load(AT_ONCE * count, seconds)
                     took = time.monotonic() - began
                     own, proxy = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - own, cpu_seconds(nginx) - proxy
+                    busy = [cpu_seconds(replica) - before for replica, before in zip(replicas, busy)]
                     speed = tokens / took
                     base = base or speed
-                    print(f"{count} of one core each: {speed:,.0f} tokens/s, {speed / base:.2f} times one; generator {own / took:.0%} and nginx "
+                    print(f"{count} of one core each: {speed:,.0f} tokens/s, {speed / base:.2f} times one; replicas {', '.join(f'{each / took:.0%}' for each in busy)}, generator {own / took:.0%} and nginx "
                           f"{proxy / took:.0%} of a core, of {os.cpu_count()}", flush=True)
                 finally:
                     nginx.terminate(); nginx.wait()

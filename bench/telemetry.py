@@ -70,8 +70,7 @@ if __name__ == "__main__":
         settings = json.load(open(file))
         settings["runtimeOptions"]["configProperties"]["System.Diagnostics.Metrics.Meter.IsSupported"] = False
         json.dump(settings, open(file, "w"))
-        export = dict(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
-                      OTEL_METRIC_EXPORT_INTERVAL="1000", OTEL_BSP_SCHEDULE_DELAY="1000")
+        export = dict(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.server_port}", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
         servers = [("nothing", start(bare, 8191), 8191), ("meters, scraped", start(BUILD, 8192), 8192), ("and exported", start(BUILD, 8193, **export), 8193)]
         try:
             figures = {name: [] for name, _, _ in servers}
