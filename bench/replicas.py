@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Throughput of one replica after another behind nginx, each pinned to a core of its own and computing with one thread. nginx and this
-generator of load run on whichever core they find, and their share is told: where there are no more cores than replicas, it is what keeps
+"""Throughput of replicas behind nginx, each pinned to a core of its own and computing with one thread: each alone, since cores of a virtual
+machine need not be alike, then all together. nginx (which asks the replica with the fewest requests) and this generator of load run on whichever core they find, and their share is told: where there are no more cores than replicas, it is what keeps
 the last replica from counting in full.
 
     dotnet build -c Release src/Server && bench/replicas.py [REPLICAS [SECONDS]]
@@ -13,7 +13,7 @@ PORT, FIRST, AT_ONCE, TOKENS = 8290, 8291, 16, 64
 BODY = json.dumps(dict(model="glyph-en", prompt="The old house stood", max_tokens=TOKENS, temperature=1, ignore_eos=True))
 NGINX = """daemon off; master_process off; pid {0}/pid; error_log stderr crit; events {{ worker_connections 1024; }}
 http {{ access_log off; client_body_temp_path {0}/b; proxy_temp_path {0}/p; fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s;
-upstream serving {{ {1} keepalive 64; }}
+upstream serving {{ least_conn; {1} keepalive 64; }}
 server {{ listen 127.0.0.1:8290; location / {{ proxy_pass http://serving; proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}"""
 
 
@@ -51,26 +51,25 @@ if __name__ == "__main__":
                 for core in range(most)]
     try:
         for core in range(most): await_ready(FIRST + core)
-        base = None
-        for count in range(1, most + 1):
+        alone = 0
+        for cores in [[core] for core in range(most)] + [list(range(most))]:
             with tempfile.TemporaryDirectory() as folder:
                 file = os.path.join(folder, "nginx.conf")
-                upstreams = " ".join(f"server 127.0.0.1:{FIRST + core};" for core in range(count))
-                open(file, "w").write(NGINX.format(folder, upstreams))
+                open(file, "w").write(NGINX.format(folder, " ".join(f"server 127.0.0.1:{FIRST + core};" for core in cores)))
                 nginx = subprocess.Popen(["nginx", "-c", file, "-p", folder, "-e", "stderr"])
                 try:
                     await_ready(PORT)
-                    load(AT_ONCE * count, 2)
+                    load(AT_ONCE * len(cores), 2)
                     busy = [cpu_seconds(replica) for replica in replicas]
                     own, proxy, began = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), cpu_seconds(nginx), time.monotonic()
-                    tokens = TOKENS * load(AT_ONCE * count, seconds)
+                    tokens = TOKENS * load(AT_ONCE * len(cores), seconds)
                     took = time.monotonic() - began
                     own, proxy = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - own, cpu_seconds(nginx) - proxy
                     busy = [cpu_seconds(replica) - before for replica, before in zip(replicas, busy)]
-                    speed = tokens / took
-                    base = base or speed
-                    print(f"{count} of one core each: {speed:,.0f} tokens/s, {speed / base:.2f} times one; replicas {', '.join(f'{each / took:.0%}' for each in busy)}, generator {own / took:.0%} and nginx "
-                          f"{proxy / took:.0%} of a core, of {os.cpu_count()}", flush=True)
+                    print(f"on core {'+'.join(map(str, cores))}: {tokens / took:,.0f} tokens/s" +
+                          (f", {tokens / took / alone:.0%} of the sum of each alone" if len(cores) > 1 else "") +
+                          f"; replicas busy {', '.join(f'{each / took:.0%}' for each in busy)}, generator {own / took:.0%}, nginx {proxy / took:.0%}", flush=True)
+                    alone += tokens / took if len(cores) == 1 else 0
                 finally:
                     nginx.terminate(); nginx.wait()
     finally:
