@@ -118,50 +118,60 @@ public sealed class ClientFaultTests : IDisposable
     [Fact]
     public async Task R11_ReadersThatNeverRead_AreDroppedAndTheOthersGoOn()
     {
-        await using ServerProcess server = await ServerProcess.StartAsync(_copies.Path, $"--Serving:WriteTimeoutSeconds={FaultScale.Of(20, 2)}");
+        await using ServerProcess server = await ServerProcess.StartAsync(_copies.Path, $"--Serving:WriteTimeoutSeconds={FaultScale.Of(10, 2)}");
         Vitals vitals = await Vitals.OfAsync(server);
         using var load = new Load(server.Client.BaseAddress!);
-        double alone = await OthersAsync();
-        double before = await Vitals.ResidentMiBAsync(server), most = before;
+        double alone = await StreamsPerSecondAsync(load);
+        double start = await Vitals.ResidentMiBAsync(server);
         int count = FaultScale.Of(50, 8);
+        // The first time K/V memory is touched that the memory plan has told; what the second time costs is theirs.
+        await NeverReadAsync(server, load, count);
+        double before = await Vitals.ResidentMiBAsync(server);
+        (double most, double blocked, double beside) = await NeverReadAsync(server, load, count);
+        await vitals.CheckAsync();
+        double after = await Vitals.ResidentMiBAsync(server);
+        FaultScale.Record("R11", $"{count} readers that never read, twice: all dropped; resident memory {start:0} MiB, {before:0} after the first time, at most {most:0} in the second, {after:0} after it; other streams whole, {beside / alone:0%} of their speed alone beside {blocked:0} blocked ones");
+        Assert.True(most - before < 64, $"{before}, then {most} MiB");
+    }
+
+    private static async Task<(double MostMiB, double Blocked, double OthersPerSecond)> NeverReadAsync(ServerProcess server, Load load, int count)
+    {
+        var patience = TimeSpan.FromMinutes(3);
         // Long events: the kernel takes megabytes before anybody notices that nothing is read.
         byte[] body = Encoding.UTF8.GetBytes(Load.Body("endless", 110_000, stream: true, more: ",\"logprobs\":20"));
         byte[] head = Encoding.ASCII.GetBytes($"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n");
         Socket[] sockets = [.. Enumerable.Range(0, count).Select(_ => Connect(server, receiveBuffer: 4096))];
         foreach (Socket socket in sockets)
             socket.Send([.. head, .. body]);
-        var patience = TimeSpan.FromMinutes(3);
+        await ServerProcess.UntilAsync(async () => (await Vitals.HeldAsync(server)).Running > 0);
+        double most = 0;
         Task dropped = ServerProcess.UntilAsync(async () =>
         {
             most = Math.Max(most, await Vitals.ResidentMiBAsync(server));
             return await Vitals.HeldAsync(server) == (0, 0, 0);
         }, patience);
-        await ServerProcess.UntilAsync(async () => !await IsGeneratingAsync(), patience);
+        await ServerProcess.UntilAsync(async () => !await IsGeneratingAsync(server), patience);
         double blocked = (await Vitals.HeldAsync(server)).Running;
-        double beside = await OthersAsync();
+        double others = await StreamsPerSecondAsync(load);
         await dropped;
-        await vitals.CheckAsync();
-        double growth = await Vitals.ResidentMiBAsync(server) - before;
-        FaultScale.Record("R11", $"{count} readers that never read: all dropped; resident memory at most {most - before:0} MiB more, {growth:0} MiB in the end; other streams whole, {beside / alone:0%} of their speed alone beside {blocked:0} blocked ones");
-        Assert.True(most - before < 64, $"{most - before} MiB");
         foreach (Socket socket in sockets)
             socket.Dispose();
+        return (most, blocked, others);
+    }
 
-        // Streams a second.
-        async Task<double> OthersAsync()
-        {
-            long start = Stopwatch.GetTimestamp();
-            IReadOnlyList<Load.Outcome> others = await load.RunAsync(FaultScale.Of(500, 100), 4, _ => Load.Body("plain", 30, stream: true));
-            Assert.All(others, outcome => Assert.True(outcome.IsWhole));
-            return others.Count / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
+    private static async Task<double> StreamsPerSecondAsync(Load load)
+    {
+        long start = Stopwatch.GetTimestamp();
+        IReadOnlyList<Load.Outcome> streams = await load.RunAsync(FaultScale.Of(500, 100), 4, _ => Load.Body("plain", 30, stream: true));
+        Assert.All(streams, outcome => Assert.True(outcome.IsWhole));
+        return streams.Count / Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
 
-        async Task<bool> IsGeneratingAsync()
-        {
-            double generated = await GeneratedAsync();
-            await Task.Delay(200);
-            return await GeneratedAsync() != generated;
-        }
+    private static async Task<bool> IsGeneratingAsync(ServerProcess server)
+    {
+        double generated = await GeneratedAsync();
+        await Task.Delay(200);
+        return await GeneratedAsync() != generated;
 
         async Task<double> GeneratedAsync() => Vitals.Sum(await server.Client.GetStringAsync("/metrics"), "vllm:generation_tokens_total", "endless");
     }
