@@ -7,6 +7,8 @@ namespace Serving.EndToEnd.Faults;
 [Collection(FaultSeries.Name)]
 public sealed class ResourceTests : IDisposable
 {
+    private const int LimitMiB = 144;
+
     private static readonly Dictionary<string, string> Nothing = [];
 
     private readonly CheckpointCopies _copies = new();
@@ -72,15 +74,15 @@ public sealed class ResourceTests : IDisposable
     [Fact]
     public async Task R27_LoadNearTheMemoryLimit_IsRefusedBeforeTheKernelKills()
     {
-        using var group = MemoryGroup.TryCreate(208);
+        using var group = MemoryGroup.TryCreate(LimitMiB);
         Assert.SkipWhen(group is null, "a memory control group cannot be made here");
         await using ServerProcess server = await ServerProcess.StartInAsync(_copies.Path, group.Prefix, Nothing, "--Serving:Memory:RefusePercent=88");
-        Assert.Equal(208, Vitals.Sum(await server.Client.GetStringAsync("/metrics"), "serving_memory_limit_bytes") / (1 << 20));
+        Assert.Equal(LimitMiB, Vitals.Sum(await server.Client.GetStringAsync("/metrics"), "serving_memory_limit_bytes") / (1 << 20));
         using var load = new Load(server.Client.BaseAddress!);
         int requests = FaultScale.Of(500, 120);
         IReadOnlyList<Load.Outcome> outcomes = await load.RunAsync(requests, 16, _ => Load.Body("endless", 3000, stream: true));
         int whole = outcomes.Count(outcome => outcome.IsWhole), refused = outcomes.Count(outcome => outcome.Status == HttpStatusCode.ServiceUnavailable);
-        FaultScale.Record("R27", $"limit 208 MiB: {whole} of {requests} answered, {refused} refused with 503, 0 killed");
+        FaultScale.Record("R27", $"limit {LimitMiB} MiB: {whole} of {requests} answered, {refused} refused with 503, 0 killed");
         Assert.Equal(requests, whole + refused);
         Assert.All(outcomes.Where(outcome => !outcome.IsWhole), outcome => Assert.Contains("memory_pressure", outcome.Text));
         Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync("/health/live")).StatusCode);
