@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Throughput of replicas behind nginx, each pinned to a core of its own and computing with one thread: each alone, since cores of a virtual
-machine need not be alike, then all together. nginx (which asks the replica with the fewest requests) and this generator of load run on whichever core they find, and their share is told: where there are no more cores than replicas, it is what keeps
-the last replica from counting in full.
+machine need not be alike, then all together. nginx (which asks the replica with the fewest requests) and this generator of load run on
+whichever core they find, and their share is told: where there are no more cores than replicas, they take it from them.
 
     dotnet build -c Release src/Server && bench/replicas.py [REPLICAS [SECONDS]]
 """
