@@ -55,7 +55,7 @@ public sealed class Engine : IAsyncDisposable
         _tokenizer = tokenizer;
         _time = time ?? TimeProvider.System;
         _shape = backend.Shape;
-        _loop = new EngineLoop(backend, options, Beat);
+        _loop = new EngineLoop(backend, options) { Beat = Beat };
         _door = new Door(options.MaxWaitingRequests, options.MaxWaitingTokens);
         Publish();
         new Thread(Run) { IsBackground = true, Name = "engine loop" }.Start();

@@ -16,19 +16,15 @@ internal sealed class EngineLoop
     private readonly Speculator? _speculator;
     private readonly LogSoftmax _logSoftmax;
     private readonly LogitAdjuster _adjuster;
-    private readonly ForwardBatch _batch;
-    private readonly ForwardBatch _single;
+    private readonly ForwardBatch _batch = new();
+    private readonly ForwardBatch _single = new();
     private readonly float[] _logits; // [LogitRows, vocabulary]
     private readonly int _vocabulary;
 
     /// <summary>A loop over a backend's empty blocks.</summary>
-    /// <param name="backend">The model.</param>
-    /// <param name="options">Budgets.</param>
-    /// <param name="beat">Called while a forward pass gets on.</param>
-    public EngineLoop(IBackend backend, EngineOptions options, Action? beat = null)
+    public EngineLoop(IBackend backend, EngineOptions options)
     {
         (_backend, _ensemble) = (backend, backend as LogitEnsemble);
-        (_batch, _single) = (new ForwardBatch { Beat = beat }, new ForwardBatch { Beat = beat });
         _options = options;
         _vocabulary = backend.Shape.VocabularySize;
         _scheduler = new Scheduler(options, backend.Kv);
@@ -43,6 +39,12 @@ internal sealed class EngineLoop
 
     /// <summary>The longest sequence: the model's context, or less if all K/V blocks hold less.</summary>
     public int ContextTokens { get; }
+
+    /// <summary>Called while a forward pass gets on.</summary>
+    public Action Beat
+    {
+        init => _batch.Beat = _single.Beat = value;
+    }
 
     /// <summary>Queues and blocks.</summary>
     public Scheduler Scheduler => _scheduler;
