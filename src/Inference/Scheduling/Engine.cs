@@ -55,8 +55,9 @@ public sealed class Engine : IAsyncDisposable
         _tokenizer = tokenizer;
         _time = time ?? TimeProvider.System;
         _shape = backend.Shape;
-        _loop = new EngineLoop(backend, options) { Beat = Beat };
+        _loop = new EngineLoop(backend, options);
         _door = new Door(options.MaxWaitingRequests, options.MaxWaitingTokens);
+        _loop.Beat = Beat;
         Publish();
         new Thread(Run) { IsBackground = true, Name = "engine loop" }.Start();
     }

@@ -41,9 +41,9 @@ internal sealed class EngineLoop
     public int ContextTokens { get; }
 
     /// <summary>Called while a forward pass gets on.</summary>
-    public Action Beat
+    public Action? Beat
     {
-        init => _batch.Beat = _single.Beat = value;
+        set => _batch.Beat = _single.Beat = value;
     }
 
     /// <summary>Queues and blocks.</summary>
