@@ -58,6 +58,7 @@ public sealed class Engine : IAsyncDisposable
         _loop = new EngineLoop(backend, options);
         _door = new Door(options.MaxWaitingRequests, options.MaxWaitingTokens);
         _loop.Beat = Beat;
+        Beat();
         Publish();
         new Thread(Run) { IsBackground = true, Name = "engine loop" }.Start();
     }
