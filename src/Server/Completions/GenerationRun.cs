@@ -10,7 +10,7 @@ namespace Serving.Server.Completions;
 /// </summary>
 internal sealed class GenerationRun<TPiece> : IAsyncDisposable
 {
-    private const int MostUnreadPieces = 64;
+    private const int MostUnreadPieces = 16;
 
     private readonly CancellationTokenSource _ending;
     // A reader that lags holds the engine up, so that what it leaves unread is little.
