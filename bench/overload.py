@@ -12,6 +12,7 @@ how many accepted requests failed, and how long after the overload a single requ
 import argparse
 import asyncio
 import json
+import re
 import time
 from urllib.parse import urlparse
 
@@ -26,21 +27,34 @@ args = parser.parse_args()
 url = urlparse(args.url)
 BODY = json.dumps({"model": args.model, "prompt": "The old house", "max_tokens": args.tokens, "temperature": 0, "ignore_eos": True}).encode()
 HEAD = (f"POST /v1/completions HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(BODY)}\r\nConnection: close\r\n\r\n").encode()
+        f"Content-Length: {len(BODY)}\r\n\r\n").encode()
+idle = []  # connections that wait for a request, as in the pool of an ordinary client
+
+
+async def read_answer(reader):
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    if length:
+        return head, await reader.readexactly(int(length[1]))
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return head, body
 
 
 async def ask():
-    """One request: status, whether Retry-After came, seconds, whether the answer is whole."""
+    """One request: status (0 = no answer), whether Retry-After came, seconds, whether the answer is whole."""
     start = time.perf_counter()
     try:
-        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        reader, writer = idle.pop() if idle else await asyncio.open_connection(url.hostname, url.port)
         writer.write(HEAD + BODY)
-        answer = await reader.read()
-        writer.close()
-    except OSError:
+        head, body = await read_answer(reader)
+    except (OSError, asyncio.IncompleteReadError):
         return 0, False, time.perf_counter() - start, False
-    status = int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
-    return status, b"\r\nRetry-After:" in answer, time.perf_counter() - start, b'"finish_reason":"length"' in answer
+    idle.append((reader, writer))
+    return int(head[9:12]), b"\r\nRetry-After:" in head, time.perf_counter() - start, b'"finish_reason":"length"' in body
 
 
 async def closed_loop(seconds):
