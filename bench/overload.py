@@ -5,9 +5,11 @@ Start one with a short queue first, then run this beside it:
     dotnet run -c Release --project src/Server -- --urls http://127.0.0.1:8090 --Serving:Batch:MaxRunning=16 --Serving:Queue:MaxRequests=32
     bench/overload.py --url http://127.0.0.1:8090 --seconds 20
 
-Capacity is what a closed loop of --running callers gets; the overload is an open loop of ten times that rate. Tells goodput
-(finished answers a second) as a share of capacity, the slowest and the 99th percentile of refusals, whether each had a Retry-After,
-how many accepted requests failed, and how long after the overload a single request is as fast as before (within half).
+Capacity is what a closed loop of twice --running callers gets, so that somebody always waits and nobody is refused; the overload is
+an open loop of ten times that rate, over connections that are kept as an ordinary client's pool keeps them (--close: a new one for
+each request). Tells goodput (finished answers a second) as a share of capacity, the slowest and the 99th percentile of refusals,
+whether each had a Retry-After, how many accepted requests failed, and how long after the overload a single request is as fast as
+before (within half).
 """
 import argparse
 import asyncio
@@ -23,11 +25,12 @@ parser.add_argument("--seconds", type=float, default=20)
 parser.add_argument("--running", type=int, default=16)
 parser.add_argument("--tokens", type=int, default=64)
 parser.add_argument("--times", type=float, default=10)
+parser.add_argument("--close", action="store_true")
 args = parser.parse_args()
 url = urlparse(args.url)
 BODY = json.dumps({"model": args.model, "prompt": "The old house", "max_tokens": args.tokens, "temperature": 0, "ignore_eos": True}).encode()
 HEAD = (f"POST /v1/completions HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(BODY)}\r\n\r\n").encode()
+        f"Content-Length: {len(BODY)}\r\n{'Connection: close' + chr(13) + chr(10) if args.close else ''}\r\n").encode()
 idle = []  # connections that wait for a request, as in the pool of an ordinary client
 
 
@@ -53,7 +56,10 @@ async def ask():
         head, body = await read_answer(reader)
     except (OSError, asyncio.IncompleteReadError):
         return 0, False, time.perf_counter() - start, False
-    idle.append((reader, writer))
+    if args.close:
+        writer.close()
+    else:
+        idle.append((reader, writer))
     return int(head[9:12]), b"\r\nRetry-After:" in head, time.perf_counter() - start, b'"finish_reason":"length"' in body
 
 
@@ -67,7 +73,7 @@ async def closed_loop(seconds):
             status, _, _, whole = await ask()
             done += status == 200 and whole and time.perf_counter() <= end
 
-    await asyncio.gather(*(caller() for _ in range(args.running)))
+    await asyncio.gather(*(caller() for _ in range(2 * args.running)))
     return done / seconds
 
 

@@ -48,6 +48,8 @@ public sealed class ServingClientModelsTests(Target target) : IDisposable
         ScoredComparison scored = await _serving.ScoreAsync([Target.Model, sum], "It was a dark night", leaveOneOut: true);
         ScoredText one = scored.Models[0], other = scored.Models[1];
         Assert.Null(one.LeaveOneOut);
+        Assert.Null(one.Ensemble);
+        Assert.Equal([Target.Model, Target.Model], other.Ensemble!.Experts.Select(expert => expert.Model));
         Assert.Equal([Target.Model, Target.Model], other.LeaveOneOut!.Select(without => without.Without));
         Assert.All(other.LeaveOneOut!, without => Assert.Equal(one.LogProbability, without.LogProbability, 1e-6));
         Assert.Null(one.TokenLogprobs[0]);

@@ -90,7 +90,10 @@ internal sealed class PromptComparer(EnsembleEngines engines)
             {
                 text.Append(end.Text);
                 return new GeneratedEntry(model.Id, model.Fingerprint, text.ToString(), tokens, ids, logprobs, end.ReasonName()!, new ComparisonTiming(
-                    end.Usage.QueueSeconds, end.Usage.FirstTokenSeconds, end.Usage.TotalSeconds));
+                    end.Usage.QueueSeconds, end.Usage.FirstTokenSeconds, end.Usage.TotalSeconds))
+                {
+                    Ensemble = EnsembleWeights.Of(model.Ensemble),
+                };
             }
         }
         throw new GenerationFailedException(null);

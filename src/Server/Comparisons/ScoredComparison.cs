@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Text.Json.Serialization;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Comparisons;
 
@@ -28,6 +29,10 @@ internal sealed record ScoredEntry(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<WithoutMember>? LeaveOneOut)
     : TextFigures(Figures.LogProbability, Figures.Perplexity, Figures.BitsPerCharacter, Figures.TokenLogprobs)
 {
+    [Description("Of an ensemble: the members and weights that scored this.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EnsembleWeights? Ensemble { get; init; }
+
     // They stand in the entry itself.
     [JsonIgnore]
     public TextFigures Figures { get; init; } = Figures;

@@ -15,7 +15,7 @@ internal sealed class ForeignFields
         "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "grammar", "json_schema",
     ];
 
-    // What some fields say when they ask for nothing, besides null, false, an empty list and an empty text.
+    // What some fields say when they ask for nothing, besides null, an empty list, an empty text, and false where it is not true here.
     private static readonly Dictionary<string, JsonElement> Neutral = new Dictionary<string, string>
     {
         ["n"] = "1",
@@ -61,11 +61,17 @@ internal sealed class ForeignFields
         }
     }
 
-    private static bool AsksForNothing(string field, JsonElement value) => value.ValueKind switch
+    private static bool AsksForNothing(string field, JsonElement value)
     {
-        JsonValueKind.Null or JsonValueKind.False => true,
-        JsonValueKind.Array when value.GetArrayLength() == 0 => true,
-        JsonValueKind.String when value.ValueEquals("") => true,
-        _ => Neutral.TryGetValue(field, out JsonElement neutral) && JsonElement.DeepEquals(value, neutral),
-    };
+        if (Neutral.TryGetValue(field, out JsonElement neutral) && JsonElement.DeepEquals(value, neutral))
+            return true;
+        return value.ValueKind switch
+        {
+            JsonValueKind.Null => true,
+            JsonValueKind.False => neutral.ValueKind != JsonValueKind.True,
+            JsonValueKind.Array => value.GetArrayLength() == 0,
+            JsonValueKind.String => value.ValueEquals(""),
+            _ => false,
+        };
+    }
 }

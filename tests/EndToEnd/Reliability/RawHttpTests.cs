@@ -55,7 +55,7 @@ public sealed partial class RawHttpTests(SharedServer server)
         Assert.SkipUnless(Nginx.IsInstalled, "nginx is not installed.");
         await using var proxy = new Nginx([server.Client.BaseAddress!]);
         await proxy.ReadyAsync();
-        IEnumerable<string> requests = Enumerable.Repeat(Smuggles.Select(row => row.Data), Count.Of(few: 1, full: 10)).SelectMany(all => all);
+        IEnumerable<string> requests = Enumerable.Repeat(Smuggles.Select(row => row.Data), Count.Of(few: 1, full: 20)).SelectMany(all => all);
         await Parallel.ForEachAsync(requests, async (request, _) =>
         {
             string answer = await server.RawAsync(Encoding.Latin1.GetBytes(request), proxy.Url);
