@@ -71,9 +71,9 @@ def ask(path, **body):
 
 
 def scores(model, text):
-    """Of the text behind the end-of-text token: as the harness scores what has no context."""
-    end = requests.get(args.url + "/tokenizer_info", timeout=60).json()["eos_token"]
-    return ask("/v1/compare", models=[model], text=end + text, special_tokens="parse")["models"][0]["token_logprobs"][1:]
+    """Of the text behind the token that begins or ends texts: as the harness scores what has no context."""
+    info = requests.get(args.url + "/tokenizer_info", timeout=60).json()
+    return ask("/v1/compare", models=[model], text=(info["bos_token"] or info["eos_token"]) + text, special_tokens="parse")["models"][0]["token_logprobs"][1:]
 
 
 def difference(model, lm):

@@ -42,12 +42,13 @@ public sealed class CompareTests(Target target)
         }
     }
 
-    // loglikelihood_rolling puts the end-of-text token before the text and sums everything behind it.
+    // loglikelihood_rolling puts the token that begins texts, or else the one that ends them, before the text and sums what is behind it.
     [Fact]
     public async Task LoglikelihoodRolling_WithItsPrefix_IsTheTextsLogProbability()
     {
         const string Text = "It was a dark night, and the wind was in the trees.";
-        string prefix = JsonDocument.Parse(await target.Http.GetStringAsync($"tokenizer_info?model={Target.Model}")).RootElement.GetProperty("eos_token").GetString()!;
+        JsonElement info = await target.Http.GetFromJsonAsync<JsonElement>($"tokenizer_info?model={Target.Model}");
+        string prefix = info.GetProperty("bos_token").GetString() ?? info.GetProperty("eos_token").GetString()!;
         int[] ids = [.. await IdsAsync(prefix), .. await IdsAsync(Text)];
         JsonElement scored = await target.PostAsync("v1/compare", new { models = (string[])[Target.Model], text = prefix + Text, special_tokens = "parse" });
         JsonElement entry = scored.GetProperty("models")[0];
