@@ -1,8 +1,8 @@
 // Ensemble: who carried each choice, and what another mix would have chosen, computed here from what was recorded.
 import { el, fill, field, choice, alertBox, percent, number, visible } from "./dom.js";
-import { compare as askAll, get, put, token as readToken, tokenIds } from "./api.js";
+import { compare as askAll, get, put, token as readToken, tokenize } from "./api.js";
 import { blend, top, disagreement } from "./mix.js";
-import { castOf, record } from "./record.js";
+import { castOf, recordAll } from "./record.js";
 import { write } from "./state.js";
 import { curve } from "./draw.js";
 
@@ -39,12 +39,13 @@ export function ensemble(root, params, known) {
     write("ensemble", { model: model.value, prompt: prompt.value, steps: steps.value, run: 1 });
     try {
       const ensembles = await get("/v1/ensembles").then(list => list.data);
-      const cast = await castOf(model.value, known, ensembles);
+      const cast = castOf(model.value, known, ensembles);
       const experts = [...new Set(cast.members.map(member => member.model))];
       const written = await askAll({ models: [model.value, ...experts], prompt: prompt.value, max_tokens: Number(steps.value), temperature: 0, ignore_eos: true }, mine.signal);
       const own = written.models[0];
-      const before = await tokenIds(experts[0], prompt.value, mine.signal);
-      const rows = await record(cast.members.map(member => member.model), [...before, ...own.token_ids], own.token_ids.length, mine.signal);
+      const before = (await tokenize(experts[0], prompt.value, mine.signal)).tokens;
+      const vocabulary = known.find(each => each.id === experts[0]).vocab_size;
+      const rows = await recordAll(cast.members.map(member => member.model), [...before, ...own.token_ids], own.token_ids.length, vocabulary, mine.signal);
       names = new Map(own.token_ids.map((id, i) => [id, own.tokens[i]]));
       show({ cast, own, rows, alone: written.models.slice(1) });
     } catch (fault) {

@@ -54,3 +54,6 @@ export function tokensOf(logprobs) {
     top: Object.entries(logprobs.top_logprobs[i] ?? {}).map(([name, logprob]) => ({ text: name, p: Math.exp(logprob) })).sort((a, b) => b.p - a.p),
   }));
 }
+
+export const legend = () => el("span", { class: "legend" }, "expected",
+  [0, 0.25, 0.5, 0.75, 1].map(level => el("i", { style: { "--surprise": level } })), "surprising");
