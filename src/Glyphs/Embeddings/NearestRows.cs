@@ -68,7 +68,9 @@ public sealed class NearestRows
             _rounded.Compute(prepared, start, length, cosines);
             best[chunk] = [.. queries.Select((query, i) => BestOf(cosines[i].AsSpan(start, length), query - start, count))];
         });
-        return [.. queries.Select((query, i) => Refine(query, cosines[i], best.SelectMany(chunk => chunk[i]), count))];
+        var nearest = new Neighbor[queries.Length][];
+        Parallel.For(0, queries.Length, i => nearest[i] = Refine(queries[i], cosines[i], best.SelectMany(chunk => chunk[i]), count));
+        return nearest;
     }
 
     /// <summary>The largest cosines of a piece, in no order; the query's own is left out.</summary>

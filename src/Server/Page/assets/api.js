@@ -91,6 +91,7 @@ export const lookup = (model, text, signal) => get(`${table(model)}/lookup?text=
 /** A text as the model gets it: { tokens: [ids], count, max_model_len }. */
 export const tokenize = (model, prompt, signal) => post("/tokenize", { model, prompt }, signal);
 export const token = (model, id, neighbors = 0) => get(`${table(model)}/${id}?neighbors=${neighbors}&vector=true`);
+export const spelling = async (model, id) => (await get(`${table(model)}/${id}`)).text;
 export const rebuilt = (model, id, components, signal) => get(`${table(model)}/${id}/rebuilt${components === undefined ? "" : `?components=${components}`}`, signal);
 export const map = (model, query) => get(`${table(model)}/map${query}`);
 export const picture = async (model, id) => (await send(`${table(model)}/${id}/glyph.png?scale=2`)).blob();

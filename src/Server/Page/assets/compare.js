@@ -9,7 +9,7 @@ import { write } from "./state.js";
 const LEAST = 2, MOST = 4;
 const SETTINGS = [
   ["max_tokens", "Tokens", 32, { min: 1, max: 400 }],
-  ["temperature", "Temperature", 0.7, { min: 0, max: 2, step: 0.05 }],
+  ["temperature", "Temperature", 0, { min: 0, max: 2, step: 0.05 }],
   ["seed", "Seed, the same for all", 1, {}],
 ];
 
@@ -18,7 +18,7 @@ export function compare(root, params, known) {
   let chosen = params.getAll("model").slice(0, MOST), boxes = [];
   if (chosen.length < LEAST) chosen = standard(known);
   const error = alertBox();
-  const prompt = el("textarea", { rows: 2, spellcheck: "false", value: params.get("prompt") ?? "It was the best of", on: { input: save } });
+  const prompt = el("textarea", { rows: 2, spellcheck: "false", value: params.get("prompt") ?? "It was a dark night, and", on: { input: save } });
   const settings = SETTINGS.map(([name, , value, limits]) => el("input", { type: "number", value: params.get(name) ?? value, ...limits, on: { input: save } }));
   const columns = el("div", { class: "columns compare" }), figures = el("div", { class: "figures" });
   const stop = el("button", { type: "button", disabled: true, on: { click: () => writing.stop() } }, "Stop");
@@ -29,7 +29,7 @@ export function compare(root, params, known) {
 
   root.append(
     el("h1", {}, "Compare"),
-    el("p", { class: "lead" }, "Let several models go on from one prompt with the same dice, and see where they part and how sure each one was."),
+    el("p", { class: "lead" }, "Let several models go on from one prompt, with the same dice, and see where they part and how sure each one was."),
     el("section", {},
       el("form", { class: "controls wide", on: { submit: event => event.preventDefault(), keydown: keys(run, writing.stop) } },
         field("Prompt", prompt),
@@ -99,10 +99,9 @@ function mark(token) {
   token?.element.setAttribute("title", "From here on not all models agree.");
 }
 
-/** Two experts and the ensemble of them tell most; otherwise the first models that there are. */
+/** Models of one family, by their names, are the ones whose differences tell something; otherwise the first that there are. */
 function standard(known) {
-  const ensemble = known.find(model => model.kind === "ensemble" && model.experts?.length > 1);
-  if (ensemble) return [...ensemble.experts.slice(0, 2), ensemble.id];
-  const first = known.slice(0, 3).map(model => model.id);
-  return first.length === 1 ? [first[0], first[0]] : first;
+  const ids = known.map(model => model.id), [first] = ids, family = ids.filter(id => id !== first && id.startsWith(first)).slice(-2);
+  const all = family.length === 2 ? [first, ...family] : ids.slice(0, 3);
+  return all.length === 1 ? [first, first] : all;
 }

@@ -1,24 +1,26 @@
 // Ensemble: who carried each choice, and what another mix would have chosen, computed here from what was recorded.
-import { el, fill, field, choice, alertBox, percent, number, visible } from "./dom.js";
-import { compare as askAll, get, put, token as readToken, tokenize } from "./api.js";
+import { el, fill, field, choice, alertBox, percent, number, visible, walk } from "./dom.js";
+import { compare as askAll, get, put, spelling, tokenize } from "./api.js";
 import { blend, top, disagreement } from "./mix.js";
 import { castOf, recordAll } from "./record.js";
 import { write } from "./state.js";
 import { curve } from "./draw.js";
 
+/** Experts that also write alone: the server compares up to eight at once. */
+const MOST_ALONE = 7;
+
 export function ensemble(root, params, known) {
   const named = known.filter(model => model.kind === "ensemble").map(model => model.id);
   const single = known.filter(model => model.kind !== "ensemble").map(model => model.id);
-  const sums = single.length > 1 ? [`${single[0]}+${single[1]}`] : [];
   const asked = params.get("model");
-  const options = [...new Set([asked, ...sums, ...named].filter(Boolean))];
+  const options = [...new Set([asked, ...sumsOf(single), ...named].filter(Boolean))];
   const error = alertBox();
   const model = choice(options, asked ?? options[0]);
   const prompt = el("textarea", { rows: 3, spellcheck: "false", value: params.get("prompt") ?? "She looked at the window and saw" });
   const steps = el("input", { type: "number", min: 1, max: 50, step: 1, value: params.get("steps") ?? 24 });
   const go = el("button", { type: "button", class: "primary", on: { click: run } }, "Record");
   const result = el("div", { class: "recording" });
-  let working = null, names = new Map(), shownStep = 0, repaint = () => {};
+  let working = null, reader = null, names = new Map(), shownStep = 0, repaint = () => {};
 
   root.append(
     el("h1", {}, "Ensemble"),
@@ -41,10 +43,11 @@ export function ensemble(root, params, known) {
       const ensembles = await get("/v1/ensembles").then(list => list.data);
       const cast = castOf(model.value, known, ensembles);
       const experts = [...new Set(cast.members.map(member => member.model))];
-      const written = await askAll({ models: [model.value, ...experts], prompt: prompt.value, max_tokens: Number(steps.value), temperature: 0, ignore_eos: true }, mine.signal);
+      const written = await askAll({ models: [model.value, ...experts.slice(0, MOST_ALONE)], prompt: prompt.value, max_tokens: Number(steps.value), temperature: 0, ignore_eos: true }, mine.signal);
       const own = written.models[0];
-      const before = (await tokenize(experts[0], prompt.value, mine.signal)).tokens;
-      const vocabulary = known.find(each => each.id === experts[0]).vocab_size;
+      reader = experts[0];
+      const before = (await tokenize(reader, prompt.value, mine.signal)).tokens;
+      const vocabulary = known.find(each => each.id === reader).vocab_size;
       const rows = await recordAll(cast.members.map(member => member.model), [...before, ...own.token_ids], own.token_ids.length, vocabulary, mine.signal);
       names = new Map(own.token_ids.map((id, i) => [id, own.tokens[i]]));
       show({ cast, own, rows, alone: written.models.slice(1) });
@@ -57,8 +60,8 @@ export function ensemble(root, params, known) {
 
   /** What a token says, asked of the server at most once. */
   async function nameOf(id) {
-    if (!names.has(id)) names.set(id, (await readToken(single[0], id)).text);
-    return names.get(id);
+    if (!names.has(id)) names.set(id, spelling(reader, id));
+    return names.set(id, await names.get(id)).get(id);
   }
 
   function show({ cast, own, rows, alone }) {
@@ -67,7 +70,8 @@ export function ensemble(root, params, known) {
     let rule = cast.rule;
     const total = () => weights.reduce((sum, weight) => sum + weight, 0);
     const verdict = el("p", { class: "verdict", role: "status" });
-    const strip = el("div", { class: "tokens steps", role: "listbox", "aria-label": "The steps", on: { keydown: move } });
+    const strip = el("div", { class: "tokens steps", role: "listbox", "aria-label": "The steps" });
+    strip.addEventListener("keydown", walk(strip));
     const detail = el("section", { class: "step-detail" });
     const graph = el("div", { class: "graph" });
     const outputs = cast.members.map(() => el("output", { class: "mono" }));
@@ -118,13 +122,6 @@ export function ensemble(root, params, known) {
       });
     }
 
-    function move(event) {
-      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!by) return;
-      event.preventDefault();
-      strip.children[Math.max(0, Math.min(own.tokens.length - 1, shownStep + by))].focus();
-    }
-
     async function explain(step) {
       shownStep = step;
       [...strip.children].forEach((each, i) => each.setAttribute("aria-selected", String(i === step)));
@@ -168,4 +165,10 @@ export function ensemble(root, params, known) {
   }
 
   return { end() { working?.abort(); }, repaint: () => repaint() };
+}
+
+/** The first model with each of the others, its nearest relative by name first. */
+function sumsOf([first, ...others]) {
+  const isKin = id => id.startsWith(first);
+  return [...others.filter(isKin).reverse(), ...others.filter(id => !isKin(id))].map(other => `${first}+${other}`);
 }

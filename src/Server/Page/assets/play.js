@@ -50,10 +50,11 @@ export function play(root, params, known) {
 
   root.append(
     el("h1", {}, "Play"),
+    el("p", { class: "lead" }, "Give a model the beginning of a text and watch it go on, token by token."),
     el("div", { class: "split" },
       el("form", { class: "controls", on: { submit: event => event.preventDefault(), keydown: keys(run, writing.stop) } },
         field("Model or ensemble", models),
-        field("Prompt", prompt), tokenCount, seen,
+        field("Prompt", prompt), el("div", { class: "counted" }, tokenCount, seen),
         el("div", { class: "row" }, el("button", { type: "button", class: "primary", on: { click: run } }, "Write"), stop, el("small", { class: "muted" }, "Ctrl+Enter writes, Esc stops")),
         el("div", { class: "grid" }, SETTINGS.map(([, label], i) => field(label, inputs[i]))),
         field("Stop text", stopText)),
@@ -65,6 +66,7 @@ export function play(root, params, known) {
     code);
   explain(null);
   changed();
+  look();
 
   /** A model that has a table of its own: an ensemble's first member. */
   const readerOf = id => known.find(each => each.id === id)?.experts?.[0] ?? id.split(/[+@]/)[0];

@@ -5,7 +5,7 @@ import { compare as ask } from "./api.js";
 /** The part of the page that scores a text by the chosen models. */
 export function scoring(given, chosen, changed) {
   const error = alertBox(), scores = el("div", { class: "scores" });
-  const text = el("textarea", { rows: 2, spellcheck: "false", value: given ?? "The old man was sitting by the fire. Старик сидел у огня.", on: { input: changed } });
+  const text = el("textarea", { rows: 2, spellcheck: "false", value: given ?? "The old man was sitting by the fire. The old man was sitting by the television.", on: { input: changed } });
   const score = el("button", { type: "button", class: "primary", on: { click: run } }, "Score the text");
 
   async function run() {
