@@ -85,10 +85,13 @@ export function curve(values, label, { mark, max } = {}) {
   return canvas;
 }
 
+/** A window below which pictures would be too small to see on a wide map. */
+const NARROW = 760;
+
 /** Sprites at the places of a map. Returns the canvas and what stands at a point of it. */
 export function sprites(points, label) {
-  const size = 1100, margin = 34, side = 38;
-  const canvas = el("canvas", { class: "map", width: size, height: size * 0.56, role: "img", tabindex: 0, "aria-label": label });
+  const isNarrow = innerWidth < NARROW, size = isNarrow ? 520 : 1100, margin = 24, side = isNarrow ? 34 : 38;
+  const canvas = el("canvas", { class: "map", width: size, height: size * (isNarrow ? 1.1 : 0.56), role: "img", tabindex: 0, "aria-label": label });
   const context = canvas.getContext("2d"), height = canvas.height;
   const [minX, maxX] = extent(points.map(point => point.x)), [minY, maxY] = extent(points.map(point => point.y));
   const places = points.map(point => ({
