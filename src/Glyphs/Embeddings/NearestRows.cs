@@ -11,8 +11,8 @@ public sealed class NearestRows
     /// <summary>Rows of one piece of work.</summary>
     private const int ChunkRows = 2048;
 
-    /// <summary>Queries of one scan: more would need much memory for their cosines.</summary>
-    private const int QueriesAtOnce = 64;
+    /// <summary>Queries of one scan: their cosines, half a megabyte each for 131,072 rows, shall stay near.</summary>
+    private const int QueriesAtOnce = 16;
 
     private readonly FrozenTable _table;
     private readonly RoundedCosines _rounded;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -19,7 +20,7 @@ internal sealed class RoundedCosines
     /// <summary>128 KB of a row of 1,024.</summary>
     private const int BlockRows = 64;
 
-    private static readonly int Lanes = Vector512<uint>.Count;
+    private static int Lanes => Vector512<uint>.Count;
 
     private readonly FrozenTable _table;
     private readonly float[] _inverseNorms;
@@ -101,7 +102,9 @@ internal sealed class RoundedCosines
     private void Write(Vector128<float> dots, in Query query, int row, float[] cosines) =>
         (dots * (Vector128.Create(_inverseNorms, row) * query.InverseNorm)).CopyTo(cosines, row);
 
+    // Compiled at once for good: a table is asked too seldom to earn it.
     // Four rows at once: four chains of additions, and four streams of memory.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private Vector128<float> Dots(in Query query, int row)
     {
         ref float even = ref MemoryMarshal.GetArrayDataReference(query.Even);
@@ -121,6 +124,7 @@ internal sealed class RoundedCosines
     }
 
     // The same for two queries: a word is split once for both, and eight chains keep two multipliers busy.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (Vector128<float> A, Vector128<float> B) Dots(in Query a, in Query b, int row)
     {
         ref float evenA = ref MemoryMarshal.GetArrayDataReference(a.Even), oddA = ref MemoryMarshal.GetArrayDataReference(a.Odd);

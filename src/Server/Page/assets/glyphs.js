@@ -1,6 +1,6 @@
 // Glyphs: what a model reads instead of text. A token is a picture, the picture is a row of numbers, and back.
 import { el, fill, field, choice, alertBox, bytes, count, visible, walk } from "./dom.js";
-import { describeTable, lookup, token as readToken, rebuilt } from "./api.js";
+import { describeTable, lookup, token as readToken } from "./api.js";
 import { write } from "./state.js";
 import { reading } from "./reading.js";
 import { facts, neighbours, pair, elsewhere } from "./cards.js";
@@ -75,9 +75,7 @@ export function glyphs(root, params, known) {
   async function open(id) {
     error.clear();
     try {
-      const token = await readToken(model, id, NEIGHBOURS);
-      token.rebuilt = table.source === "glyph" ? await rebuilt(model, id) : null;
-      chosen = token;
+      chosen = await readToken(model, id, NEIGHBOURS);
     } catch (fault) {
       return error.show(fault);
     }

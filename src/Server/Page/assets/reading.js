@@ -9,7 +9,7 @@ const MOST_DIGITS = 64;
 /** The steps with arrows between. `failed` is told errors. */
 export function reading(model, table, token, failed) {
   const steps = [text(token), picture(table, token), numbers(table, token)];
-  if (token.rebuilt) steps.push(back(model, token.rebuilt, failed));
+  if (table.source === "glyph") steps.push(back(model, token, failed));
   return steps.flatMap((step, i) => i === 0 ? [step] : [el("span", { class: "arrow", "aria-hidden": "true" }, "→"), step]);
 }
 
@@ -32,24 +32,30 @@ function numbers(table, token) {
     el("span", {}, el("b", { class: "first" }, "above zero"), ", ", el("b", { class: "second" }, "below zero"), ". ", table.source === "glyph" ? "The first tell the coarse shape, the last the finest strokes." : ""));
 }
 
-/** The picture got back from the numbers, and how much of it so many of them hold. */
-function back(model, whole, failed) {
-  const box = el("div", {}), caption = el("figcaption", {}), graph = el("div", {});
-  const slider = el("input", { type: "range", min: 0, max: whole.dimensions, value: whole.components, "aria-label": "Numbers kept", on: { input: () => ask(Number(slider.value)) } });
-  let asking = null;
+/** The picture got back from the numbers, and how much of it so many of them hold. The first of a large table takes the server seconds. */
+function back(model, token, failed) {
+  const box = el("div", {}), caption = el("figcaption", {}, el("b", {}, "Drawn again from the numbers"), "Finding the way back…"), graph = el("div", {});
+  const figure = el("figure", { class: "rebuilt" }, box, caption);
+  let asking = null, errors = [];
 
   function show(answer) {
     fill(box, draw.greys(answer, `The picture drawn again from ${answer.components} numbers`));
     fill(caption, el("b", {}, "Drawn again from the numbers"), `${answer.components} of ${answer.dimensions}: ${answer.wrong_pixels} of ${answer.width * answer.height} pixels wrong`);
-    fill(graph, draw.curve(whole.errors, `Mean squared error a pixel: ${number(whole.errors[0], 4)} without any number, ${number(whole.errors.at(-1), 4)} with all`, { mark: answer.components }));
+    fill(graph, draw.curve(errors, `Mean squared error a pixel: ${number(errors[0], 4)} without any number, ${number(errors.at(-1), 4)} with all`, { mark: answer.components }));
   }
 
   function ask(components) {
     asking?.abort();
     const mine = asking = new AbortController();
-    rebuilt(model, whole.id, components, mine.signal).then(show, fault => { if (!mine.signal.aborted) failed(fault); });
+    rebuilt(model, token.id, components, mine.signal).then(show, fault => { if (!mine.signal.aborted) failed(fault); });
   }
 
-  show(whole);
-  return el("figure", { class: "rebuilt" }, box, caption, slider, graph, el("small", { class: "muted" }, "So the numbers hold the picture. Drag to keep fewer: the curve is the error that remains."));
+  token.rebuilt ??= rebuilt(model, token.id);
+  token.rebuilt.then(whole => {
+    errors = whole.errors;
+    const slider = el("input", { type: "range", min: 0, max: whole.dimensions, value: whole.components, "aria-label": "Numbers kept", on: { input: () => ask(Number(slider.value)) } });
+    show(whole);
+    figure.append(slider, graph, el("small", { class: "muted" }, "So the numbers hold the picture. Drag to keep fewer: the curve is the error that remains."));
+  }).catch(fault => { fill(caption, fault.message); failed(fault); });
+  return figure;
 }
