@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Serving.Glyphs.Embeddings;
 
 /// <summary>Rows of a table that are the same bytes: tokens that a model cannot tell apart. Immutable.</summary>
@@ -11,7 +9,7 @@ public sealed class DuplicateRows
     public DuplicateRows(FrozenTable table)
     {
         var hashes = new int[table.Rows];
-        Parallel.For(0, table.Rows, row => hashes[row] = HashOf(table.Row(row)));
+        Parallel.For(0, table.Rows, row => hashes[row] = HashOf(table.RowBytes(row)));
         foreach (IGrouping<int, int> sameHash in Enumerable.Range(0, table.Rows).GroupBy(row => hashes[row]).Where(group => group.Skip(1).Any()))
             AddGroups(table, [.. sameHash]);
     }
@@ -27,7 +25,7 @@ public sealed class DuplicateRows
     {
         while (rows.Count > 0)
         {
-            int[] equal = [.. rows.Where(row => Bytes(table, row).SequenceEqual(Bytes(table, rows[0])))];
+            int[] equal = [.. rows.Where(row => table.RowBytes(row).SequenceEqual(table.RowBytes(rows[0])))];
             rows.RemoveAll(equal.Contains);
             if (equal.Length == 1) continue;
             Count += equal.Length - 1;
@@ -35,12 +33,10 @@ public sealed class DuplicateRows
         }
     }
 
-    private static int HashOf(ReadOnlySpan<float> row)
+    private static int HashOf(ReadOnlySpan<byte> row)
     {
         var hash = new HashCode();
-        hash.AddBytes(MemoryMarshal.AsBytes(row));
+        hash.AddBytes(row);
         return hash.ToHashCode();
     }
-
-    private static ReadOnlySpan<byte> Bytes(FrozenTable table, int row) => MemoryMarshal.AsBytes(table.Row(row));
 }

@@ -110,7 +110,8 @@ public sealed class GlyphProjection
     private static float[][] Accumulate(FrozenTable table, BitMatrix bits, float[] mean, float[] lengths)
     {
         var total = new float[table.Dimensions];
-        for (int row = 0; row < bits.Rows; row++) AddScaled(total, table.Row(row), lengths[row]);
+        var scratch = new float[table.Dimensions];
+        for (int row = 0; row < bits.Rows; row++) AddScaled(total, table.Row(row, scratch), lengths[row]);
         var byBit = new float[bits.Columns][];
         // Eight bits a piece of work: one byte of every row, so that nobody writes to the same sums.
         Parallel.For(0, bits.Columns / 8, column =>

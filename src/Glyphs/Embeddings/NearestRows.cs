@@ -26,11 +26,12 @@ public sealed class NearestRows
         _rounded = new RoundedCosines(table, _inverseNorms);
         Parallel.For(0, Chunks, chunk =>
         {
+            var scratch = new float[table.Dimensions];
             for (int row = chunk * ChunkRows; row < EndOf(chunk); row++)
             {
                 double norm = _table.Norm(row);
                 _inverseNorms[row] = norm > 0 ? (float)(1 / norm) : 0;
-                _rounded.Round(row);
+                _rounded.Round(row, _table.Row(row, scratch));
             }
         });
     }

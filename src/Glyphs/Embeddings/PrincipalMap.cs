@@ -28,17 +28,13 @@ public sealed record PrincipalMap(IReadOnlyList<(float X, float Y)> Points, (dou
 
     private static double[][] Centred(FrozenTable table, IReadOnlyList<int> rows)
     {
+        double[][] vectors = [.. rows.Select(row => Array.ConvertAll(table.Row(row).ToArray(), value => (double)value))];
         var mean = new double[table.Dimensions];
-        foreach (int row in rows)
-            for (int k = 0; k < mean.Length; k++) mean[k] += table.Row(row)[k] / (double)rows.Count;
-        var centred = new double[rows.Count][];
-        for (int i = 0; i < centred.Length; i++)
-        {
-            centred[i] = new double[mean.Length];
-            for (int k = 0; k < mean.Length; k++) centred[i][k] = table.Row(rows[i])[k] - mean[k];
-        }
-
-        return centred;
+        foreach (double[] vector in vectors)
+            for (int k = 0; k < mean.Length; k++) mean[k] += vector[k] / rows.Count;
+        foreach (double[] vector in vectors)
+            for (int k = 0; k < mean.Length; k++) vector[k] -= mean[k];
+        return vectors;
     }
 
     private static double[][] Products(double[][] vectors)

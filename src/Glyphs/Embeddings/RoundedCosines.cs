@@ -27,7 +27,7 @@ internal sealed class RoundedCosines
     private readonly int _words; // a row, a multiple of the lanes
     private readonly uint[] _rows; // [table.Rows, _words]
 
-    /// <param name="table">The table; <see cref="Round"/> reads it row by row.</param>
+    /// <param name="table">The table; its owner gives it to <see cref="Round"/> row by row.</param>
     /// <param name="inverseNorms">[rows] one over the length of each, 0 for zeros; filled by the owner.</param>
     public RoundedCosines(FrozenTable table, float[] inverseNorms)
     {
@@ -40,9 +40,10 @@ internal sealed class RoundedCosines
     internal readonly record struct Query(float[] Even, float[] Odd, float InverseNorm);
 
     /// <summary>Copies a row, rounded to nearest.</summary>
-    public void Round(int row)
+    /// <param name="row">Which.</param>
+    /// <param name="values">It.</param>
+    public void Round(int row, ReadOnlySpan<float> values)
     {
-        ReadOnlySpan<float> values = _table.Row(row);
         Span<uint> words = _rows.AsSpan(row * _words, _words);
         for (int i = 0; i < values.Length; i++)
             words[i >> 1] |= (i & 1) == 0 ? Bits(values[i]) >> 16 : Bits(values[i]) & 0xFFFF_0000;

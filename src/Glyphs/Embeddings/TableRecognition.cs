@@ -28,7 +28,7 @@ public static class TableRecognition
     /// <param name="font">What they would be drawn with; null = the built-in GNU Unifont.</param>
     public static TableOrigin Of(FrozenTable table, IReadOnlyList<string> tokens, GlyphFont? font = null)
     {
-        if (table.Values.IndexOfAnyExcept(0f, 1f) < 0)
+        if (IsBinary(table))
             return new(TableKind.Binary, IsFrozen: true, IsTokenId: IsTokenId(table));
         if (!HasUnitRows(table))
             return new(TableKind.Float, IsFrozen: false);
@@ -40,14 +40,23 @@ public static class TableRecognition
             : new(TableKind.Float, IsFrozen: true);
     }
 
+    private static bool IsBinary(FrozenTable table)
+    {
+        var scratch = new float[table.Dimensions];
+        for (int id = 0; id < table.Rows; id++)
+            if (table.Row(id, scratch).IndexOfAnyExcept(0f, 1f) >= 0) return false;
+        return true;
+    }
+
     private static bool IsTokenId(FrozenTable table) =>
         table.Dimensions <= 31 && (IsDigits(table, bit => table.Dimensions - 1 - bit) || IsDigits(table, bit => bit));
 
     private static bool IsDigits(FrozenTable table, Func<int, int> shift)
     {
+        var scratch = new float[table.Dimensions];
         for (int id = 0; id < table.Rows; id++)
         {
-            ReadOnlySpan<float> row = table.Row(id);
+            ReadOnlySpan<float> row = table.Row(id, scratch);
             for (int bit = 0; bit < row.Length; bit++)
                 if (row[bit] != ((id >> shift(bit)) & 1)) return false;
         }
@@ -61,7 +70,7 @@ public static class TableRecognition
         int others = 0;
         for (int id = 0; id < table.Rows; id++)
         {
-            if (!(Math.Abs(Math.Sqrt(Dot(table.Row(id), table.Row(id))) - 1) <= LengthTolerance)) others++;
+            if (!(Math.Abs(table.Norm(id) - 1) <= LengthTolerance)) others++;
         }
 
         return others <= table.Rows / 100;
@@ -85,12 +94,13 @@ public static class TableRecognition
 
     private static double Compare(FrozenTable table, int[] ids, float[][] pictures)
     {
+        float[][] rows = [.. ids.Select(id => table.Row(id).ToArray())];
         int pairs = 0, off = 0;
         for (int i = 1; i < ids.Length; i++)
         {
             for (int j = 0; j < i; j++, pairs++)
             {
-                double expected = Cosine(pictures[i], pictures[j]), actual = Cosine(table.Row(ids[i]), table.Row(ids[j]));
+                double expected = Cosine(pictures[i], pictures[j]), actual = Cosine(rows[i], rows[j]);
                 if (!(Math.Abs(expected - actual) <= CosineTolerance)) off++;
             }
         }

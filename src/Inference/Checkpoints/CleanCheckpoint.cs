@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -11,8 +10,6 @@ namespace Serving.Inference.Checkpoints;
 /// </summary>
 public static class CleanCheckpoint
 {
-    private const int SliceFloats = 1 << 20;
-
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     private static readonly string[] SideFiles =
@@ -69,13 +66,7 @@ public static class CleanCheckpoint
         if (expert.TableTensor is { } tensor)
             file.Add(tensor.Named(name));
         else if (expert.TableSource == TableSource.Substrate)
-            file.Add(name, DType.F32, [expert.Table.Rows, expert.Table.Dimensions], output => WriteValues(output, expert.Table.Values));
-    }
-
-    private static void WriteValues(Stream output, ReadOnlySpan<float> values)
-    {
-        for (; values.Length > 0; values = values[Math.Min(values.Length, SliceFloats)..])
-            output.Write(MemoryMarshal.AsBytes(values[..Math.Min(values.Length, SliceFloats)]));
+            file.Add(name, DType.F32, [expert.Table.Rows, expert.Table.Dimensions], expert.Table.WriteFloats);
     }
 
     private static void AddExpert(SafetensorsWriter file, string prefix, TransformerWeights expert)

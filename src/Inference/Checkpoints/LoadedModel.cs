@@ -48,7 +48,7 @@ public sealed class LoadedModel : IDisposable
     public FrozenTable Table => Weights.Table;
 
     /// <summary>Learned and frozen values; a table computed from token bits counts nothing.</summary>
-    public long Parameters => Tensors().Sum(tensor => tensor.Elements) + TableElements;
+    public long Parameters => Tensors().Sum(tensor => tensor.Elements) + Tables.Sum(table => table.Elements);
 
     /// <summary>Element type of its largest matrix, by the name PyTorch gives it.</summary>
     public string DType => Weights.Head.Weight.DType switch
@@ -58,11 +58,11 @@ public sealed class LoadedModel : IDisposable
         _ => "float32",
     };
 
-    /// <summary>Bytes of its values as they are stored, of the table as float32.</summary>
-    public long Bytes => Tensors().Sum(tensor => tensor.Bytes) + (TableElements * sizeof(float));
+    /// <summary>Bytes of its values as they are stored.</summary>
+    public long Bytes => Tensors().Sum(tensor => tensor.Bytes) + Tables.Sum(table => table.Bytes);
 
-    private long TableElements => Experts.Where(expert => expert.TableSource != TableSource.TokenBits)
-        .Select(expert => expert.Table).Distinct().Sum(table => (long)table.Values.Length);
+    private IEnumerable<FrozenTable> Tables =>
+        Experts.Where(expert => expert.TableSource != TableSource.TokenBits).Select(expert => expert.Table).Distinct();
 
     /// <summary>Opens a model of a root: reads headers and its table, not yet its weights.</summary>
     /// <exception cref="CheckpointException">A file is missing, malformed, or not of this family.</exception>

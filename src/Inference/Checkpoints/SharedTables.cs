@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Serving.Glyphs.Embeddings;
 
 namespace Serving.Inference.Checkpoints;
@@ -9,7 +8,7 @@ namespace Serving.Inference.Checkpoints;
 /// </summary>
 internal sealed class SharedTables
 {
-    private const int SampledValues = 1024;
+    private const int SampledRows = 64;
 
     private readonly Lock _lock = new();
     private readonly List<(int Sample, WeakReference<FrozenTable> Table)> _tables = [];
@@ -27,7 +26,7 @@ internal sealed class SharedTables
             _tables.RemoveAll(held => !held.Table.TryGetTarget(out _));
             foreach ((int other, WeakReference<FrozenTable> held) in _tables)
             {
-                if (other == sample && held.TryGetTarget(out FrozenTable? equal) && AreEqual(equal, table))
+                if (other == sample && held.TryGetTarget(out FrozenTable? equal) && equal.HasBitsOf(table))
                     return equal;
             }
 
@@ -41,12 +40,8 @@ internal sealed class SharedTables
         var sample = new HashCode();
         sample.Add(table.Rows);
         sample.Add(table.Dimensions);
-        ReadOnlySpan<float> values = table.Values;
-        for (long i = 0; i < SampledValues; i++)
-            sample.Add(values.IsEmpty ? 0 : BitConverter.SingleToInt32Bits(values[(int)(i * (values.Length - 1) / (SampledValues - 1))]));
+        for (long i = 0; i < SampledRows; i++)
+            sample.AddBytes(table.RowBytes((int)(i * (table.Rows - 1) / (SampledRows - 1))));
         return sample.ToHashCode();
     }
-
-    private static bool AreEqual(FrozenTable a, FrozenTable b) => a.Rows == b.Rows && a.Dimensions == b.Dimensions
-        && MemoryMarshal.Cast<float, int>(a.Values).SequenceEqual(MemoryMarshal.Cast<float, int>(b.Values));
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Serving.Glyphs.Embeddings;
@@ -11,8 +10,6 @@ namespace Serving.Inference.Checkpoints;
 /// </summary>
 public static class SubstrateWriter
 {
-    private const int SliceFloats = 1 << 20;
-
     private static readonly JsonWriterOptions Indented =
         new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -24,20 +21,13 @@ public static class SubstrateWriter
     {
         Directory.CreateDirectory(folder);
         var file = new SafetensorsWriter();
-        file.Add("embeddings", DType.F32, [table.Table.Rows, table.Table.Dimensions], output => WriteValues(output, table.Table.Values));
+        file.Add("embeddings", DType.F32, [table.Table.Rows, table.Table.Dimensions], table.Table.WriteFloats);
         file.Add("bits", DType.U8, [table.Bits.Rows, table.Bits.Columns / 8], output => output.Write(table.Bits.Bytes));
         file.Save(Path.Combine(folder, "table.safetensors"));
         WriteDescription(table, Path.Combine(folder, "table.json"));
 
         string tokenizer = Path.Combine(folder, "tokenizer.json");
         if (Path.GetFullPath(tokenizerPath) != Path.GetFullPath(tokenizer)) File.Copy(tokenizerPath, tokenizer, overwrite: true);
-    }
-
-    // Slice by slice, because the bytes of a large table are more than a span can hold.
-    private static void WriteValues(Stream output, ReadOnlySpan<float> values)
-    {
-        for (; values.Length > 0; values = values[Math.Min(values.Length, SliceFloats)..])
-            output.Write(MemoryMarshal.AsBytes(values[..Math.Min(values.Length, SliceFloats)]));
     }
 
     private static void WriteDescription(GlyphTable table, string path)

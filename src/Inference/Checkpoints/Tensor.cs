@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using Microsoft.Win32.SafeHandles;
+using Serving.Glyphs.Embeddings;
 
 namespace Serving.Inference.Checkpoints;
 
@@ -14,7 +14,7 @@ namespace Serving.Inference.Checkpoints;
 public sealed class Tensor
 {
     // Small enough to stay in the cache on its way from the file to the array.
-    private const int FloatsAtOnce = 1 << 18;
+    private const int ElementsAtOnce = 1 << 18;
 
     private readonly SafeFileHandle? _file;
     private readonly Lazy<byte[]>? _memory;
@@ -119,7 +119,7 @@ public sealed class Tensor
         Span<ushort> raw = halves.AsSpan(0, destination.Length);
         Read(start * 2, MemoryMarshal.AsBytes(raw));
         if (DType == DType.BF16)
-            Widen(raw, destination);
+            BFloat16.Widen(raw, destination);
         else
         {
             for (int i = 0; i < raw.Length; i++)
@@ -129,30 +129,28 @@ public sealed class Tensor
         ArrayPool<ushort>.Shared.Return(halves);
     }
 
-    private static void Widen(ReadOnlySpan<ushort> halves, Span<float> floats)
+    /// <summary>A table of its rows, which are [tokens, dimensions]: in bfloat16 if they are stored so, else in float32.</summary>
+    internal FrozenTable ToTable()
     {
-        int i = 0;
-        for (; i <= halves.Length - Vector256<ushort>.Count; i += Vector256<ushort>.Count)
-        {
-            (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Create(halves[i..]));
-            (low << 16).AsSingle().CopyTo(floats[i..]);
-            (high << 16).AsSingle().CopyTo(floats[(i + Vector256<float>.Count)..]);
-        }
-
-        for (; i < halves.Length; i++)
-            floats[i] = BitConverter.UInt32BitsToSingle((uint)halves[i] << 16);
+        (int rows, int dimensions) = (checked((int)Shape[0]), checked((int)Shape[1]));
+        return DType == DType.BF16
+            ? FrozenTable.OfBFloat16(rows, dimensions, ToArray<ushort>((start, part) => Read(start * sizeof(ushort), MemoryMarshal.AsBytes(part))))
+            : new FrozenTable(rows, dimensions, ToFloats());
     }
 
     /// <summary>All elements as float32.</summary>
-    public float[] ToFloats()
+    public float[] ToFloats() => ToArray<float>(ReadFloats);
+
+    private T[] ToArray<T>(ReadPart<T> read)
+        where T : unmanaged
     {
-        float[] values = GC.AllocateUninitializedArray<float>(checked((int)Elements));
+        T[] values = HugePages.NewArray<T>(checked((int)Elements));
         try
         {
-            _ = Parallel.For(0, (values.Length + FloatsAtOnce - 1) / FloatsAtOnce, part =>
+            _ = Parallel.For(0, (values.Length + ElementsAtOnce - 1) / ElementsAtOnce, part =>
             {
-                int start = part * FloatsAtOnce;
-                ReadFloats(start, values.AsSpan(start, Math.Min(FloatsAtOnce, values.Length - start)));
+                int start = part * ElementsAtOnce;
+                read(start, values.AsSpan(start, Math.Min(ElementsAtOnce, values.Length - start)));
             });
         }
         catch (AggregateException fault) when (fault.InnerException is CheckpointException inner)
@@ -165,4 +163,7 @@ public sealed class Tensor
 
     /// <summary>Name, type and shape, as messages show them.</summary>
     public override string ToString() => $"{Name} {DType} [{string.Join(", ", Shape)}]";
+
+    // Fills a part that begins at an element.
+    private delegate void ReadPart<T>(long start, Span<T> part);
 }

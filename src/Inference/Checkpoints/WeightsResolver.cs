@@ -123,7 +123,7 @@ public sealed class WeightsResolver
                 throw Misshapen(tensor, $"[{vocabulary}, n_embed]");
             RequireDivisor(tensor.Path, $"tensor '{tensor.Name}'", tensor.Shape[1], width);
             CompareWithConfig("n_embed", _config.InputWidth, (int)tensor.Shape[1]);
-            return (new FrozenTable(vocabulary, (int)tensor.Shape[1], tensor.ToFloats()), TableSource.Checkpoint);
+            return (tensor.ToTable(), TableSource.Checkpoint);
         }
 
         if (_config.Substrate is not null && substrate is not null)

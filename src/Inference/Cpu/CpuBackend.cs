@@ -12,7 +12,6 @@ namespace Serving.Inference.Cpu;
 /// forward pass each.</remarks>
 public sealed unsafe partial class CpuBackend : IBackend
 {
-    private const int DefaultSequences = 8;
     private const int NormRowsPerItem = 4;
     private const int AttendRowsPerItem = 8 * KernelSet.TileRows;
     private const int SmallRows = 8;
@@ -82,7 +81,7 @@ public sealed unsafe partial class CpuBackend : IBackend
         (_weights, _model) = (model, model.Packed);
         _kernels = options.Kernels ?? KernelSet.Best;
         _pool = WorkerPool.OfThreads(options.Threads);
-        int blocks = options.KvBlocks > 0 ? options.KvBlocks : DefaultSequences * BlocksFor(_model.ContextTokens);
+        int blocks = options.KvBlocks > 0 ? options.KvBlocks : CpuMemory.DefaultBlocks(_model.ContextTokens);
         _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride, _model.KvFormat);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
@@ -176,7 +175,11 @@ public sealed unsafe partial class CpuBackend : IBackend
         Place(batch);
         int repeat = _model.Width / _model.Table.Dimensions;
         for (int row = 0; row < batch.Tokens.Length; row++)
-            Repeat(_model.Table.Row(batch.Tokens[row]), repeat, new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride));
+        {
+            var target = new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride);
+            _model.Table.CopyRow(batch.Tokens[row], target);
+            Spread(target, _model.Table.Dimensions, repeat);
+        }
     }
 
     // Which chunk each row belongs to, and where it stands in its sequence.
@@ -185,23 +188,19 @@ public sealed unsafe partial class CpuBackend : IBackend
         ReadOnlySpan<ForwardBatch.Chunk> chunks = batch.Chunks;
         for (int index = 0; index < chunks.Length; index++)
         {
+            _model.Rotary.Reach(chunks[index].Position + chunks[index].Length);
             for (int i = 0; i < chunks[index].Length; i++)
                 (_work.ChunkOf[chunks[index].Start + i], _work.Positions[chunks[index].Start + i]) = (index, chunks[index].Position + i);
         }
     }
 
-    // Each value of a narrow vector fills a run of the wide one; what is past the width stays zero for ever.
-    private static void Repeat(ReadOnlySpan<float> vector, int times, Span<float> target)
+    // Each value of a narrow vector, which stands in front, fills a run of the wide one, the last first; what is past the width
+    // stays zero for ever.
+    private static void Spread(Span<float> row, int values, int times)
     {
-        if (times == 1)
-            vector.CopyTo(target);
-        else
-        {
-            for (int i = 0; i < vector.Length; i++)
-                target.Slice(i * times, times).Fill(vector[i]);
-        }
-
-        target[(vector.Length * times)..].Clear();
+        for (int i = values - 1; times > 1 && i >= 0; i--)
+            row.Slice(i * times, times).Fill(row[i]);
+        row[(values * times)..].Clear();
     }
 
     private void Norm(PackedNorm norm)

@@ -1,4 +1,3 @@
-using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu.Kernels;
 
@@ -14,14 +13,25 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
     /// <summary>Tokens of a K/V block.</summary>
     public const int BlockTokens = KvStore.BlockTokens;
 
+    private const int DefaultSequences = 8;
+    private const int DefaultTokens = 1 << 16;
+
     /// <summary>Matrices and table; norms and rotary angles are too small to count.</summary>
     public long WeightBytes => MatrixBytes + TableBytes;
+
+    /// <summary>K/V blocks that a backend has unless it is told how many: for some sequences of full length, or for one that is very
+    /// long.</summary>
+    public static int DefaultBlocks(int contextTokens)
+    {
+        int sequence = BlocksOf(contextTokens);
+        return Math.Max(sequence, Math.Min(DefaultSequences * sequence, DefaultTokens / BlockTokens));
+    }
 
     /// <summary>Of a checkpoint of one expert or several, which hold equal tables once.</summary>
     public static CpuMemory Of(LoadedModel model, Quantization quantization = Quantization.None)
     {
         CpuMemory[] experts = [.. model.Experts.Select(expert => Of(expert, quantization))];
-        long tables = experts.Sum(expert => expert.TableBytes) - model.Experts.Select(expert => expert.Table).Distinct().Sum(BytesOf);
+        long tables = experts.Sum(expert => expert.TableBytes) - model.Experts.Select(expert => expert.Table).Distinct().Sum(table => table.Bytes);
         return experts[0] with
         {
             MatrixBytes = experts.Sum(expert => expert.MatrixBytes),
@@ -37,9 +47,9 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
         long matrices = weights.Blocks.Sum(BlockOf) + MatrixOf(weights.Head);
         return new CpuMemory(
             matrices,
-            BytesOf(weights.Table),
+            weights.Table.Bytes,
             2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.KvFormatOf()),
-            (weights.ContextTokens + BlockTokens - 1) / BlockTokens);
+            BlocksOf(weights.ContextTokens));
 
         long BlockOf(BlockWeights block) =>
             PackedMatrix.BytesOf(3 * stride, block.Query.Inputs, quantization.FormatOf(block.Query, block.Key, block.Value))
@@ -48,5 +58,5 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
         long MatrixOf(LinearWeights linear) => PackedMatrix.BytesOf(linear.Outputs, linear.Inputs, quantization.FormatOf(linear));
     }
 
-    private static long BytesOf(FrozenTable table) => table.Values.Length * (long)sizeof(float);
+    private static int BlocksOf(int tokens) => (tokens + BlockTokens - 1) / BlockTokens;
 }

@@ -9,7 +9,8 @@ public sealed record CpuOptions
     /// number share them.</summary>
     public int Threads { get; init; }
 
-    /// <summary>K/V blocks of 16 tokens. 0 (default) = enough for 8 sequences of full length.</summary>
+    /// <summary>K/V blocks of 16 tokens. 0 (default) = enough for 8 sequences of full length, but of no more than
+    /// 65,536 tokens if that is enough for one.</summary>
     public int KvBlocks { get; init; }
 
     /// <summary>Whether matrices keep their precision (default); for whoever packs the weights.</summary>

@@ -8,11 +8,15 @@ namespace Serving.Inference.Cpu;
 /// <param name="WeightBytes">Packed matrices and tables, before other models share any of them.</param>
 /// <param name="KvBytes">Keys and values of <paramref name="KvTokens"/> tokens.</param>
 /// <param name="KvTokens">Tokens of all running requests together; a single one that needs more is refused.</param>
-/// <param name="WorkspaceBytes">Activations of the largest forward pass, and the logits of all rows that may ask for them at once:
+/// <param name="WorkspaceBytes">Activations of the largest forward pass, the angles of all positions, and the logits of all rows that may ask for them at once:
 /// prompts are scored in slices of so many rows.</param>
 public readonly record struct MemoryPlan(long WeightBytes, long KvBytes, long KvTokens, long WorkspaceBytes)
 {
-    private const int DefaultSequences = 8;
+    /// <summary>Keys and values of one request that fills the context, or all there is room for.</summary>
+    public long LeastKvBytes { get; init; }
+
+    /// <summary>What it takes to answer one request at a time, however long it is.</summary>
+    public long LeastBytes => WeightBytes + LeastKvBytes + WorkspaceBytes;
 
     /// <summary>All of it.</summary>
     public long TotalBytes => WeightBytes + KvBytes + WorkspaceBytes;
@@ -24,14 +28,17 @@ public readonly record struct MemoryPlan(long WeightBytes, long KvBytes, long Kv
     public static MemoryPlan Of(LoadedModel model, CpuOptions cpu, EngineOptions engine)
     {
         CpuMemory memory = CpuMemory.Of(model, cpu.Quantization);
-        long blocks = cpu.KvBlocks > 0 ? cpu.KvBlocks : DefaultSequences * memory.BlocksPerSequence;
+        long blocks = cpu.KvBlocks > 0 ? cpu.KvBlocks : CpuMemory.DefaultBlocks(model.Weights.ContextTokens);
         int threads = WorkerPool.OfThreads(cpu.Threads).Threads;
         long activations = model.Experts.Sum(expert => Workspace.BytesOf(
             engine.TokenBudget, expert.Width, 3L * expert.Heads * Lanes.RoundUp(expert.HeadSize), expert.HiddenWidth,
-            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads));
+            expert.ContextTokens, threads) + MatrixProduct.BytesOf(threads) + RotaryTable.BytesOf(expert.ContextTokens, expert.HeadSize));
         // Each expert of several writes logits of its own, and then there is their mean.
         int rows = model.Experts.Count == 1 ? 1 : model.Experts.Count + 1;
         long logits = (long)rows * engine.LogitRows * model.Weights.VocabularySize * sizeof(float);
-        return new MemoryPlan(memory.WeightBytes, blocks * memory.BlockBytes, blocks * CpuMemory.BlockTokens, activations + logits);
+        return new MemoryPlan(memory.WeightBytes, blocks * memory.BlockBytes, blocks * CpuMemory.BlockTokens, activations + logits)
+        {
+            LeastKvBytes = Math.Min(blocks, memory.BlocksPerSequence) * memory.BlockBytes,
+        };
     }
 }

@@ -3,11 +3,9 @@ using System.Runtime.InteropServices;
 namespace Serving.Inference.Cpu;
 
 /// <summary>Memory outside the managed heap, aligned to cache lines, in huge pages where Linux offers them. Not zeroed.</summary>
-internal sealed unsafe partial class NativeBuffer : IDisposable
+internal sealed unsafe class NativeBuffer : IDisposable
 {
     private const int CacheLine = 64;
-    private const int HugePage = 2 << 20;
-    private const int AdviseHugePages = 14;
 
     private void* _memory;
 
@@ -15,12 +13,8 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
     public NativeBuffer(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
-        bool huge = bytes >= 2 * HugePage;
-        _memory = NativeMemory.AlignedAlloc((nuint)bytes, huge ? (nuint)HugePage : CacheLine);
-
-        // Only a hint: where it is refused the memory is as good, if slower to walk through.
-        if (huge && OperatingSystem.IsLinux())
-            _ = Advise(_memory, (nuint)bytes, AdviseHugePages);
+        _memory = NativeMemory.AlignedAlloc((nuint)bytes, bytes >= HugePages.Bytes ? (nuint)HugePages.Bytes : CacheLine);
+        HugePages.Advise((byte*)_memory, bytes);
         Length = bytes;
     }
 
@@ -51,8 +45,4 @@ internal sealed unsafe partial class NativeBuffer : IDisposable
         NativeMemory.AlignedFree(_memory);
         _memory = null;
     }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int Advise(void* address, nuint length, int advice);
 }

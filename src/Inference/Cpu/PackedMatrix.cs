@@ -12,8 +12,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     // A model is loaded while others answer: they get the pool back every few milliseconds.
     private const int PanelsAtOnce = 16;
 
-    private static readonly int[] PlainOrder = [.. Enumerable.Range(0, KernelSet.PanelOutputs)];
-    private static readonly int[] PairedOrder = [.. PlainOrder.OrderBy(PairedIndex)];
+    private static readonly int[] PairedOrder = [.. Enumerable.Range(0, KernelSet.PanelOutputs).OrderBy(PairedIndex)];
 
     private NativeBuffer _weights;
     private NativeBuffer _bias;
@@ -142,13 +141,13 @@ internal sealed unsafe class PackedMatrix : IDisposable
         if (Format == WeightFormat.BF16)
         {
             using var halves = new PanelRows<ushort>(sources, Inputs, bias);
-            halves.WriteTo(PairedOrder, new Span<ushort>(slice.Weights, Inputs * KernelSet.PanelOutputs));
+            halves.WritePairs(PairedOrder, new Span<uint>(slice.Weights, Inputs * KernelSet.PanelOutputs / 2));
             return;
         }
 
         using var rows = new PanelRows<float>(sources, Inputs, bias);
         if (Format == WeightFormat.F32)
-            rows.WriteTo(PlainOrder, new Span<float>(slice.Weights, Inputs * KernelSet.PanelOutputs));
+            rows.Write(new Span<float>(slice.Weights, Inputs * KernelSet.PanelOutputs));
         else
         {
             for (int i = 0; i < KernelSet.PanelOutputs; i++)

@@ -72,7 +72,7 @@ internal sealed class PackedModel : IDisposable
             IEnumerable<NativeBuffer> norms = Blocks.SelectMany(block => new[] { block.AttentionNorm, block.MlpNorm })
                 .Append(FinalNorm).OfType<PackedNorm>().Select(norm => norm.Buffer);
             return matrices.Concat(norms).Distinct().Select(buffer => new WeightPiece(buffer, buffer.Length))
-                .Append(new WeightPiece(Table, Table.Values.Length * (long)sizeof(float)));
+                .Append(new WeightPiece(Table, Table.Bytes));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu.Kernels;
@@ -22,17 +23,18 @@ internal readonly ref struct PanelRows<T>
     public PanelRows(ReadOnlySpan<PackedMatrix.RowSource> sources, int inputs, Span<float> bias)
     {
         (_inputs, _rented) = (inputs, ArrayPool<T>.Shared.Rent(KernelSet.PanelOutputs * inputs));
-        _rented.AsSpan(0, KernelSet.PanelOutputs * inputs).Clear();
-        for (int row = 0; row < sources.Length;)
+        _rented.AsSpan(sources.Length * inputs, (KernelSet.PanelOutputs - sources.Length) * inputs).Clear();
+        for (int row = 0, count; row < sources.Length; row += count)
         {
-            int count = RunAt(sources[row..]);
+            count = RunAt(sources[row..]);
+            Span<T> run = _rented.AsSpan(row * inputs, count * inputs);
             if (sources[row].Linear is { } linear)
             {
-                Read(linear.Weight, (long)sources[row].Row * inputs, _rented.AsSpan(row * inputs, count * inputs));
+                Read(linear.Weight, (long)sources[row].Row * inputs, run);
                 linear.Bias?.ReadFloats(sources[row].Row, bias.Slice(row, count));
             }
-
-            row += count;
+            else
+                run.Clear();
         }
     }
 
@@ -40,19 +42,43 @@ internal readonly ref struct PanelRows<T>
     public ReadOnlySpan<T> this[int row] => _rented.AsSpan(row * _inputs, _inputs);
 
     /// <summary>Writes input by input, 64 values of each.</summary>
-    /// <param name="order">[64]: which row comes at each place.</param>
     /// <param name="target">[inputs, 64].</param>
-    public void WriteTo(ReadOnlySpan<int> order, Span<T> target)
+    public void Write(Span<T> target)
     {
         for (int first = 0; first < _inputs; first += InputsAtOnce)
         {
             int inputs = Math.Min(InputsAtOnce, _inputs - first);
-            Span<T> block = target.Slice(first * KernelSet.PanelOutputs, inputs * KernelSet.PanelOutputs);
-            for (int place = 0; place < order.Length; place++)
+            for (int row = 0; row < KernelSet.PanelOutputs; row++)
             {
-                ReadOnlySpan<T> row = _rented.AsSpan((order[place] * _inputs) + first, inputs);
-                for (int i = 0, at = place; i < row.Length; i++, at += KernelSet.PanelOutputs)
-                    block[at] = row[i];
+                ref T place = ref target.Slice(first * KernelSet.PanelOutputs, inputs * KernelSet.PanelOutputs)[row];
+                foreach (T value in this[row].Slice(first, inputs))
+                {
+                    place = value;
+                    place = ref Unsafe.Add(ref place, KernelSet.PanelOutputs);
+                }
+            }
+        }
+    }
+
+    /// <summary>Writes input by input, 32 words of each, a row's value in a word's lower half and another's in its upper.</summary>
+    /// <param name="order">[64]: whose values are in each half, the lower one first.</param>
+    /// <param name="target">[inputs, 32].</param>
+    public void WritePairs(ReadOnlySpan<int> order, Span<uint> target)
+    {
+        const int Words = KernelSet.PanelOutputs / 2;
+        for (int first = 0; first < _inputs; first += InputsAtOnce)
+        {
+            int inputs = Math.Min(InputsAtOnce, _inputs - first);
+            for (int word = 0; word < Words; word++)
+            {
+                ReadOnlySpan<ushort> low = MemoryMarshal.Cast<T, ushort>(this[order[2 * word]].Slice(first, inputs));
+                ReadOnlySpan<ushort> high = MemoryMarshal.Cast<T, ushort>(this[order[(2 * word) + 1]].Slice(first, inputs));
+                ref uint place = ref target.Slice(first * Words, inputs * Words)[word];
+                for (int i = 0; i < low.Length && i < high.Length; i++)
+                {
+                    place = low[i] | ((uint)high[i] << 16);
+                    place = ref Unsafe.Add(ref place, Words);
+                }
             }
         }
     }

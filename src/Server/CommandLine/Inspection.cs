@@ -10,7 +10,6 @@ namespace Serving.Server.CommandLine;
 /// loaded.</summary>
 internal sealed record Inspection
 {
-    private const int DefaultSequences = 8;
 
     public required string Path { get; init; }
 
@@ -95,7 +94,7 @@ internal sealed record Inspection
     {
         CpuMemory memory = CpuMemory.Of(model);
         long sequence = memory.BlockBytes * memory.BlocksPerSequence;
-        return new(model.Bytes, memory.WeightBytes, memory.BlockBytes, CpuMemory.BlockTokens, sequence, DefaultSequences * sequence);
+        return new(model.Bytes, memory.WeightBytes, memory.BlockBytes, CpuMemory.BlockTokens, sequence, CpuMemory.DefaultBlocks(model.Weights.ContextTokens) * memory.BlockBytes);
     }
 
     private static IEnumerable<string> Oddities(LoadedModel model, TokenizerFacts words)

@@ -80,7 +80,7 @@ internal sealed record SharingReport(
             from model in models
             from expert in model.Experts
             where expert.TableSource != TableSource.TokenBits
-            select new Piece(model.Id, "table", expert.Table.Values.Length * (long)sizeof(float), expert.Table.Fingerprint);
+            select new Piece(model.Id, "table", expert.Table.Bytes, expert.Table.Fingerprint);
         return [.. tables.Concat(pieces.OrderBy(item => item.Order).Select(item => item.Piece)).DistinctBy(piece => (piece.Model, piece.Content))];
     }
 }

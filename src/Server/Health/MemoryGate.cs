@@ -65,16 +65,18 @@ internal sealed class MemoryGate
             throw new ApiException(ErrorTable.MemoryPressure());
     }
 
-    /// <summary>Checks that a model fits before any of it is read.</summary>
+    /// <summary>Checks before any of a model is read that it fits and can answer one request at a time; what more of its K/V memory can
+    /// be used shows when it is.</summary>
     /// <exception cref="CheckpointException">It does not.</exception>
-    public void CheckRoom(string place, CpuMemory model)
+    public void CheckRoom(string place, MemoryPlan plan)
     {
-        long needed = model.WeightBytes;
+        long needed = plan.LeastBytes;
         long free = (LimitBytes / 100 * _options.RefusePercent) - Sample();
         if (needed <= free)
             return;
         throw new CheckpointException(place, "memory", $"at most the {MiB(free)} MiB that are left of {MiB(LimitBytes)} MiB",
-            $"{MiB(needed)} MiB of weights", "Give the process more memory, or serve fewer models.");
+            $"{MiB(needed)} MiB: {MiB(plan.WeightBytes)} of weights, {MiB(plan.LeastKvBytes)} of K/V for one full context, {MiB(plan.WorkspaceBytes)} of workspace",
+            "Give the process more memory, serve fewer models, or lower the model's block_size or Serving:Batch:KvTokens.");
     }
 
     private long Sample()

@@ -13,7 +13,8 @@ internal sealed class BatchOptions
     [Range(1, 65_536)]
     public int MaxTokens { get; set; } = 512;
 
-    /// <summary>Tokens whose keys and values each model has room for; 0 = eight full contexts. 0 to 16777216; default 0.</summary>
+    /// <summary>Tokens whose keys and values each model has room for; 0 = eight full contexts, but no more than 65536
+    /// tokens if that is enough for one. 0 to 16777216; default 0.</summary>
     [Range(0, 1 << 24)]
     public int KvTokens { get; set; }
 

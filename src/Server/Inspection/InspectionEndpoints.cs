@@ -121,7 +121,11 @@ internal static class InspectionEndpoints
     {
         var mean = new double[table.Dimensions];
         foreach (int id in ids)
-            for (int k = 0; k < mean.Length; k++) mean[k] += table.Row(id)[k] / (double)ids.Length;
+        {
+            ReadOnlySpan<float> row = table.Row(id);
+            for (int k = 0; k < mean.Length; k++) mean[k] += row[k] / (double)ids.Length;
+        }
+
         return mean;
     }
 

@@ -47,7 +47,7 @@ internal sealed record TableDescription
 
     public static TableDescription Of(ServedModel model, TableInspection table, string[] sharers)
     {
-        long bytes = table.Kind == TableKind.None ? 0 : (long)table.Table.Values.Length * sizeof(float);
+        long bytes = table.Kind == TableKind.None ? 0 : table.Table.Bytes;
         return new TableDescription
         {
             Model = model.Id,

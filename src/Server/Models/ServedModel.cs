@@ -151,15 +151,13 @@ internal sealed class ServedModel : IAsyncDisposable
         using LoadedModel model = LoadedModel.Load(root, folder);
         // Beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
-        Task<string> naming = Task.Run(() => model.Table.Fingerprint);
         (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
-        memory?.CheckRoom(folder.Path, CpuMemory.Of(model, cpu.Quantization));
+        memory?.CheckRoom(folder.Path, MemoryPlan.Of(model, cpu, options));
         progress?.Enter(LoadProgress.Pack);
         // The backend of the engine holds the weights from here on.
         using var weights = new CpuExperts(model, cpu.Threads, cpu.Quantization, progress);
         progress?.Enter(LoadProgress.Start);
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
-        _ = naming.GetAwaiter().GetResult();
         CheckVocabulary(model, tokenizer);
         GrownFamily family = GrownFamily.Read(folder.Path);
         using CpuModel? stage = LoadStages(root, model, family, cpu);

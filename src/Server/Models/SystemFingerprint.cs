@@ -25,7 +25,9 @@ internal static class SystemFingerprint
         Append(hash, tokenizerFingerprint);
         foreach (TransformerWeights expert in model.Experts)
         {
-            Append(hash, expert.Table.Fingerprint);
+            // One of the checkpoint's own is in its weight files.
+            if (expert.TableSource != TableSource.Checkpoint)
+                Append(hash, expert.Table.Fingerprint);
             Append(hash, $"{expert.Name} {expert.RopePairing} {expert.Norm} {expert.Heads} {expert.ContextTokens}");
             Append(hash, string.Create(CultureInfo.InvariantCulture, $"{expert.NormEpsilon:R} {expert.Activation}"));
         }

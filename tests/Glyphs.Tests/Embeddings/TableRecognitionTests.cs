@@ -33,10 +33,10 @@ public class TableRecognitionTests
     public void Of_GlyphTableRoundedToBf16_IsStillOne()
     {
         FrozenTable table = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, Some).Table;
-        float[] rounded = [.. table.Values.ToArray().Select(value =>
-            BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(value) + 0x8000) & 0xFFFF0000))];
+        ushort[] rounded = [.. Enumerable.Range(0, table.Rows).SelectMany(id => table.Row(id).ToArray())
+            .Select(value => (ushort)((BitConverter.SingleToUInt32Bits(value) + 0x8000) >> 16))];
 
-        Assert.Equal("glyph-256", TableRecognition.Of(new FrozenTable(table.Rows, 256, rounded), Some).Recipe);
+        Assert.Equal("glyph-256", TableRecognition.Of(FrozenTable.OfBFloat16(table.Rows, 256, rounded), Some).Recipe);
     }
 
     [Fact]

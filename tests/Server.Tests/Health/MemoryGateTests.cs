@@ -33,8 +33,8 @@ public sealed class MemoryGateTests
     {
         MemoryGate gate = Create();
         _used = 50L << 20;
-        gate.CheckRoom("models/small", new CpuMemory(41L << 20, 0, 0, 0));
-        CheckpointException refusal = Assert.Throws<CheckpointException>(() => gate.CheckRoom("models/big", new CpuMemory(43L << 20, 0, 0, 0)));
+        gate.CheckRoom("models/small", new MemoryPlan(31L << 20, 0, 0, 10L << 20));
+        CheckpointException refusal = Assert.Throws<CheckpointException>(() => gate.CheckRoom("models/big", new MemoryPlan(30L << 20, 0, 0, 8L << 20) { LeastKvBytes = 5L << 20 }));
         Assert.Contains("43 MiB", refusal.Message);
         Assert.Contains("100 MiB", refusal.Message);
     }
