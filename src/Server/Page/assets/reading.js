@@ -26,7 +26,7 @@ function numbers(table, token) {
   if (isCode) {
     const shown = size <= MOST_DIGITS ? el("div", { class: "bits mono" }, token.vector.join("")) : draw.heat(token.vector, Math.ceil(Math.sqrt(size)), `The ${size} bits of ${visible(token.text)}`);
     return step(shown, "What the model reads", `${count(size)} bits, ${count(token.vector.filter(bit => bit !== 0).length)} of them ones`,
-      table.source === "none" ? "The token's number in binary." : "A code without meaning: like-looking tokens get codes as different as any.");
+      parseInt(token.vector.join(""), 2) === token.id ? "The token's number in binary." : "A code without meaning: like-looking tokens get codes as different as any.");
   }
   return step(draw.heat(token.vector, Math.ceil(Math.sqrt(size)), `The ${size} numbers of ${visible(token.text)}`), "What the model reads", `${count(size)} numbers, length ${number(token.norm, 3)}`,
     el("span", {}, el("b", { class: "first" }, "above zero"), ", ", el("b", { class: "second" }, "below zero"), ". ", table.source === "glyph" ? "The first tell the coarse shape, the last the finest strokes." : ""));
