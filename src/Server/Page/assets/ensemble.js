@@ -1,7 +1,7 @@
 // Ensemble: who carried each choice, and what another mix would have chosen, computed here from what was recorded.
 import { el, fill, field, choice, alertBox, percent, number, visible, walk } from "./dom.js";
 import { compare as askAll, get, put, spelling, tokenize } from "./api.js";
-import { blend, top, disagreement } from "./mix.js";
+import { argmax, blend, top, disagreement } from "./mix.js";
 import { castOf, recordAll } from "./record.js";
 import { write } from "./state.js";
 import { curve } from "./draw.js";
@@ -60,9 +60,14 @@ export function ensemble(root, params, known) {
 
   /** What a token says, asked of the server at most once. */
   async function nameOf(id) {
-    if (!names.has(id)) names.set(id, spelling(reader, id));
-    return names.set(id, await names.get(id)).get(id);
+    if (!names.has(id)) {
+      const known = names;
+      known.set(id, spelling(reader, id).then(text => { known.set(id, text); return text; }));
+    }
+    return names.get(id);
   }
+
+  const shownName = id => typeof names.get(id) === "string" ? names.get(id) : "…";
 
   function show({ cast, own, rows, alone }) {
     const weights = cast.members.map(member => member.weight), most = Math.max(...weights, 1);
@@ -84,23 +89,26 @@ export function ensemble(root, params, known) {
     const real = el("button", { type: "button", on: { click: makeReal } }, "Make this mix the real one");
     const reset = el("button", { type: "button", class: "quiet", on: { click: () => { settled.forEach((weight, i) => { weights[i] = weight; sliders[i].value = weight; }); rules.value = rule = cast.rule; mix(); } } }, "As recorded");
 
-    fill(result,
+    fill(result, el("div", { class: "split" },
       el("section", { class: "card mixer" },
         el("h2", {}, "The mix"),
         cast.members.map((member, i) => el("div", { class: "slider" }, field(member.model, sliders[i]), outputs[i])),
         field("Mean of", rules),
         verdict,
-        el("div", { class: "row end" }, field("Name", name), real, reset)),
-      el("section", {},
-        el("h2", {}, "The text, step by step"), strip, detail),
-      el("section", {}, el("h2", {}, "Disagreement"), el("p", { class: "muted" }, "Jensen-Shannon divergence of the experts at each step, in nats."), graph),
-      el("section", {}, el("h2", {}, "Each expert alone"),
-        el("dl", { class: "alone" }, alone.map(each => [el("dt", {}, each.model), el("dd", {}, each.text)]))));
+        el("div", { class: "row" }, reset),
+        field("Name", name), real),
+      el("div", { class: "stage" },
+        el("section", {}, el("h2", {}, "The text, step by step"), strip, detail),
+        el("section", {}, el("h2", {}, "How much the experts disagree"), el("p", { class: "muted" }, "Jensen-Shannon divergence at each step, in nats: 0 where all say the same."), graph),
+        el("section", {}, el("h2", {}, "In one piece"),
+          el("dl", { class: "alone" }, [{ model: `${cast.id}, as recorded`, text: own.text }, ...alone].map(each => [el("dt", {}, each.model), el("dd", {}, each.text)]))))));
 
     function mixAt(step) { return blend(rows.map(each => each[step]), weights, rule); }
 
+    function currentChoices() { return own.token_ids.map((_, step) => argmax(mixAt(step))); }
+
     function mix() {
-      const choices = own.token_ids.map((_, step) => top(mixAt(step), 1)[0].id);
+      const choices = currentChoices();
       const same = choices.filter((id, step) => id === own.token_ids[step]).length;
       outputs.forEach((output, i) => { output.textContent = percent(weights[i] / total()); });
       const isRecorded = rule === cast.rule && weights.every((weight, i) => Math.abs(weight / total() - settled[i] / settled.reduce((sum, each) => sum + each, 0)) < 1e-12);
@@ -108,6 +116,8 @@ export function ensemble(root, params, known) {
         ? " next tokens, computed here from the recorded logits, are the ones the server chose."
         : " steps would choose the same token under this mix; the others are marked.");
       paintSteps(choices);
+      const unknown = choices.filter(id => typeof names.get(id) !== "string");
+      if (unknown.length > 0) Promise.all(unknown.map(nameOf)).then(() => paintSteps(currentChoices()), error.show);
       if (shownStep < choices.length) explain(shownStep);
     }
 
@@ -115,9 +125,11 @@ export function ensemble(root, params, known) {
       own.tokens.forEach((text, step) => {
         const element = strip.children[step] ?? strip.appendChild(el("span", {
           class: "token", role: "option", tabindex: step === 0 ? 0 : -1, on: { click: () => explain(step), focus: () => explain(step), pointerenter: () => explain(step) },
-        }, visible(text)));
+        }));
+        const isChanged = choices[step] !== own.token_ids[step];
         element.dataset.choice = choices[step];
-        element.classList.toggle("changed", choices[step] !== own.token_ids[step]);
+        element.classList.toggle("changed", isChanged);
+        fill(element, visible(text), isChanged ? el("small", {}, ` → ${visible(shownName(choices[step]))}`) : null);
         element.setAttribute("aria-selected", String(step === shownStep));
       });
     }

@@ -36,7 +36,7 @@ export function play(root, params, known) {
     el("input", { type: "number", name, value: params.get(name) ?? standard, ...limits, on: { input: changed } }));
   const stopText = el("input", { type: "text", value: params.get("stop") ?? "", on: { input: changed } });
   const tokenCount = el("span", { class: "muted", "aria-live": "polite" });
-  const seen = el("a", { class: "seen", title: "The prompt as the model sees it" });
+  const seen = el("a", { class: "seen", title: "The prompt's tokens, drawn: look closer" });
   const stop = el("button", { type: "button", disabled: true, on: { click: () => writing.stop() } }, "Stop");
   const status = el("p", { class: "muted", role: "status" });
   const inspector = el("section", { class: "card inspector", "aria-label": "The token looked at" });
@@ -86,12 +86,15 @@ export function play(root, params, known) {
     counting = setTimeout(look, 150);
   }
 
-  /** Counts the prompt's tokens, and shows the first of them as the model sees them. */
+  /** The first tokens of a text; none of a model that has no table to look into. */
+  const drawn = text => lookup(readerOf(model), text.slice(0, 4 * MOST_PICTURES)).catch(() => ({ data: [] }));
+
+  /** Counts the prompt's tokens, and draws the first of them. */
   async function look() {
     const text = prompt.value;
     if (!text || !model) return void (tokenCount.textContent = "0 tokens", fill(seen));
     try {
-      const [{ count, max_model_len: room }, { data: tokens }] = await Promise.all([tokenize(model, text), lookup(readerOf(model), text.slice(0, 4 * MOST_PICTURES))]);
+      const [{ count, max_model_len: room }, { data: tokens }] = await Promise.all([tokenize(model, text), drawn(text)]);
       if (text !== prompt.value) return;
       tokenCount.textContent = `${count} of ${room} tokens, ${[...text].length} characters`;
       seen.href = address("glyphs", { model: readerOf(model), text: text.slice(0, 4 * MOST_PICTURES) });
