@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using System.Text.Json;
-using Microsoft.Playwright;
 using Serving.Testing;
 
 namespace Serving.Page.Tests;

@@ -21,6 +21,7 @@ export function glyphs(root, params, known) {
   const hero = el("section", { class: "hero", "aria-label": "From text to numbers and back" });
   const cards = Array.from({ length: 4 }, () => el("section", { class: "card" })), [about, near, two, across] = cards;
   const map = atlas(() => text.value, open);
+  const nothing = el("p", { class: "muted", hidden: true }, "Type something, and see what becomes of it.");
   tokens.addEventListener("keydown", walk(tokens));
 
   root.append(
@@ -29,7 +30,7 @@ export function glyphs(root, params, known) {
       el("div", { class: "grid two" },
         field("Type anything; or a code point, as U+0416; or a token's number, as #1046", text),
         field("Model", models))),
-    error.box, tokens, hero,
+    error.box, nothing, tokens, hero,
     el("div", { class: "columns glyph-columns" }, cards),
     map.section);
   if (model) begin(); else fill(story, el("p", {}, "This server has no model."));
@@ -53,10 +54,14 @@ export function glyphs(root, params, known) {
       strip = await find(text.value);
     } catch (fault) {
       strip = [];
-      error.show(fault instanceof RangeError ? new Error("There is no such code point: they go to U+10FFFF.") : fault);
+      error.show(fault instanceof RangeError ? new Error("There is no such code point: they go to U+10FFFF.")
+        : fault instanceof URIError ? new Error("This is half of a character (U+D800 to U+DFFF), which no text has by itself.") : fault);
     }
     showStrip();
-    if (strip.length > 0) await open(strip[0].id);
+    hero.hidden = strip.length === 0;
+    nothing.hidden = !hero.hidden;
+    for (const card of cards) card.hidden = hero.hidden;
+    if (!hero.hidden) await open(strip[0].id);
   }
 
   async function find(asked) {

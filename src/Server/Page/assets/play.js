@@ -87,7 +87,7 @@ export function play(root, params, known) {
   }
 
   /** The first tokens of a text; none of a model that has no table to look into. */
-  const drawn = text => lookup(readerOf(model), text.slice(0, 4 * MOST_PICTURES)).catch(() => ({ data: [] }));
+  const drawn = text => lookup(readerOf(model), beginning(text)).catch(() => ({ data: [] }));
 
   /** Counts the prompt's tokens, and draws the first of them. */
   async function look() {
@@ -97,7 +97,7 @@ export function play(root, params, known) {
       const [{ count, max_model_len: room }, { data: tokens }] = await Promise.all([tokenize(model, text), drawn(text)]);
       if (text !== prompt.value) return;
       tokenCount.textContent = `${count} of ${room} tokens, ${[...text].length} characters`;
-      seen.href = address("glyphs", { model: readerOf(model), text: text.slice(0, 4 * MOST_PICTURES) });
+      seen.href = address("glyphs", { model: readerOf(model), text: beginning(text) });
       fill(seen, tokens.slice(0, MOST_PICTURES).map(token => draw.glyph(token.glyph, "")), el("span", {}, count > MOST_PICTURES ? "… look closer" : "look closer"));
     } catch (fault) {
       tokenCount.textContent = fault.message;
@@ -140,3 +140,6 @@ export function play(root, params, known) {
 
   return { end() { writing.stop(); clearTimeout(counting); }, repaint: look };
 }
+
+/** As much of a text as the pictures show, in whole characters. */
+const beginning = text => [...text.toWellFormed()].slice(0, 4 * MOST_PICTURES).join("");
