@@ -69,6 +69,7 @@ const keyForm = document.getElementById("key"), keyValue = document.getElementBy
 reach.refused = () => {
   keyForm.hidden = false;
   document.getElementById("key-note").textContent = hasKey() ? "The key was not accepted." : "It is kept until you close the tab.";
+  keyValue.focus();
 };
 
 function setKey(value) {

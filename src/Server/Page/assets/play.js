@@ -69,7 +69,7 @@ export function play(root, params, known) {
   look();
 
   /** A model that has a table of its own: an ensemble's first member. */
-  const readerOf = id => known.find(each => each.id === id)?.experts?.[0] ?? id.split(/[+@]/)[0];
+  function readerOf(id) { return known.find(each => each.id === id)?.experts?.[0] ?? id.split(/[+@]/)[0]; }
 
   function request() {
     const body = { model, prompt: prompt.value };
@@ -87,7 +87,7 @@ export function play(root, params, known) {
   }
 
   /** The first tokens of a text; none of a model that has no table to look into. */
-  const drawn = text => lookup(readerOf(model), beginning(text)).catch(() => ({ data: [] }));
+  function drawn(text) { return lookup(readerOf(model), beginning(text)).catch(() => ({ data: [] })); }
 
   /** Counts the prompt's tokens, and draws the first of them. */
   async function look() {
