@@ -124,7 +124,7 @@ function tell(table) {
 function plate(table) {
   const facts = [
     ["The table", `${count(table.rows)} × ${count(table.dimensions)}`, table.source === "none" ? "binary digits" : "a row for each token"],
-    ["Made", table.frozen ? "computed, frozen" : "trained", table.recipe ? `by the recipe ${table.recipe}` : ""],
+    ["Made", table.frozen ? "computed, frozen" : "trained", table.recipe ? `(recipe ${table.recipe})` : ""],
   ];
   if (table.source !== "none") facts.push(["Same rows", count(table.duplicate_rows), table.duplicate_rows === 0 ? "every token is told apart" : table.source === "glyph" ? "tokens look just like an earlier one" : "rows repeat an earlier one"]);
   if (table.shared_with.length > 0) facts.push(["Shared by", `${table.shared_with.length + 1} models`, `which hold its ${bytes(table.bytes)} once: ${bytes(table.bytes_saved)} saved`]);
