@@ -73,8 +73,9 @@ export function compare(root, params, known) {
       const results = await Promise.all(boxes.map(box => continueIn(box, signal)));
       const parting = firstDivergence(results, known);
       for (const { tokens } of results) mark(tokens[parting]);
-      fill(figures, summary(results, parting), tokenTable(results, parting));
-      await measure(results, known, signal, () => fill(figures, summary(results, parting), tokenTable(results, parting)));
+      const paint = () => fill(figures, summary(results, parting), tokenTable(results, parting));
+      paint();
+      await measure(results, known, signal, paint);
     });
   }
 

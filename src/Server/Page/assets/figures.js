@@ -34,8 +34,8 @@ export async function measure(results, known, signal, painted) {
         tokens[from + k].entropy = entropy(mix);
         if (isComparable) tokens[from + k].kl = divergence(mix, mixed(first, at.slice(cast.members.length)));
       });
-      painted();
     }
+    painted();
   }
 }
 
