@@ -41,8 +41,6 @@ export async function measure(results, known, signal, painted) {
 
 const mean = values => values.length && values.every(value => value !== undefined) ? values.reduce((sum, value) => sum + value, 0) / values.length : NaN;
 
-const heads = (first, names, span) => el("thead", {}, el("tr", {}, el("th", { scope: "col" }, first), names.map(name => el("th", { scope: "col", colspan: span }, name))));
-
 /** Each model as a whole. */
 export function summary(results, parting) {
   const rows = [
@@ -55,12 +53,13 @@ export function summary(results, parting) {
   return [
     el("p", { class: "verdict" }, parting === null ? "All wrote the same." : `They part at token ${parting + 1}.`),
     el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Figures of each model" }, el("table", {},
-      el("caption", { class: "hidden" }, "Figures of each model"), heads("", results.map(each => each.model)),
+      el("caption", { class: "hidden" }, "Figures of each model"), 
+      el("thead", {}, el("tr", {}, el("td", {}), results.map(each => el("th", { scope: "col" }, each.model)))),
       el("tbody", {}, rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), results.map(each => el("td", {}, value(each)))))))),
   ];
 }
 
-/** The figures of a token: name, what it is for a screen reader, its value, how it is written, and what fills its cell. */
+/** The figures of a token: name, value, how it is written, and the value that fills a cell. */
 const FIGURES = [
   ["p", token => Math.exp(token.logprob), percent, () => 1],
   ["entropy", token => token.entropy, value => number(value, 2), all => Math.max(...all.map(token => token.entropy ?? 0))],
