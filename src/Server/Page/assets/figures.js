@@ -53,7 +53,7 @@ export function summary(results, parting) {
   return [
     el("p", { class: "verdict" }, parting === null ? "All wrote the same." : `They part at token ${parting + 1}.`),
     el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Figures of each model" }, el("table", {},
-      el("caption", { class: "hidden" }, "Figures of each model"), 
+      el("caption", { class: "hidden" }, "Figures of each model"),
       el("thead", {}, el("tr", {}, el("td", {}), results.map(each => el("th", { scope: "col" }, each.model)))),
       el("tbody", {}, rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), results.map(each => el("td", {}, value(each)))))))),
   ];
