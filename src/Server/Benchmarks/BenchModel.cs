@@ -11,7 +11,6 @@ internal sealed class BenchModel : IDisposable
 {
     private static readonly int[] BatchRows = [8, 16, 32];
 
-    private readonly CpuModel _weights;
     private readonly CpuMemory _memory;
     private readonly Tokenizer _tokenizer;
     private readonly Quantization _quantization;
@@ -21,14 +20,16 @@ internal sealed class BenchModel : IDisposable
     {
         (Name, _tokenizer, _quantization, _threads) = (name, tokenizer, quantization, threads);
         _memory = CpuMemory.Of(weights, quantization);
-        _weights = new CpuModel(weights, threads, quantization);
+        Weights = new CpuModel(weights, threads, quantization);
     }
 
     public string Name { get; }
 
-    public static BenchModel OfShape(BenchShape shape, Quantization quantization, int threads)
+    public CpuModel Weights { get; }
+
+    public static BenchModel OfShape(BenchShape shape, Quantization quantization, int threads, int seed = 1)
     {
-        var model = new BenchModel(shape.Name, RandomModel.Of(shape), BenchTokenizer.OfSize(shape.VocabularySize), quantization, threads);
+        var model = new BenchModel(shape.Name, RandomModel.Of(shape, (ulong)seed), BenchTokenizer.OfSize(shape.VocabularySize), quantization, threads);
         GC.Collect();
         return model;
     }
@@ -42,7 +43,7 @@ internal sealed class BenchModel : IDisposable
     public BenchReport.ModelRates Measure()
     {
         double read = MemoryBandwidth.Measure(_threads);
-        using var backend = new CpuBackend(_weights, new CpuOptions
+        using var backend = new CpuBackend(Weights, new CpuOptions
         {
             Threads = _threads,
             KvBlocks = ModelBenchmark.BlocksNeeded(CpuMemory.BlockTokens),
@@ -56,10 +57,10 @@ internal sealed class BenchModel : IDisposable
 
     public async Task<IReadOnlyList<LoadResult>> ServeAsync(Func<ServedLoad, Task<IReadOnlyList<LoadResult>>> run)
     {
-        using var backend = new CpuBackend(_weights, new CpuOptions { Threads = _threads });
+        using var backend = new CpuBackend(Weights, new CpuOptions { Threads = _threads });
         await using var engine = new Engine(backend, _tokenizer, new EngineOptions());
         return await run(new ServedLoad(new EngineTarget(engine).SendAsync, backend.Shape.VocabularySize));
     }
 
-    public void Dispose() => _weights.Dispose();
+    public void Dispose() => Weights.Dispose();
 }

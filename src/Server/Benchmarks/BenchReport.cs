@@ -12,6 +12,9 @@ internal sealed record BenchReport
 
     public ModelRates? Model { get; init; }
 
+    /// <summary>Of an ensemble, at several batch sizes.</summary>
+    public IReadOnlyList<EnsembleRates>? Ensemble { get; init; }
+
     public required IReadOnlyList<LoadResult> Served { get; init; }
 
     /// <summary>Where it ran.</summary>
@@ -34,4 +37,11 @@ internal sealed record BenchReport
     internal sealed record ModelRates(
         string Quantization, long MatrixBytes, double ReadBytesPerSecond, double Prefill, double Decode,
         double DecodeShare, IReadOnlyDictionary<int, double> BatchedDecode);
+
+    /// <summary>Decoding steps of an ensemble and of its members, in seconds. The ratios are those of the logit mean's step: over the
+    /// members in turns, and over the sum of each alone, which a cache may hold by itself. The shares are what averaging takes of
+    /// a step, with its search for values that are not finite.</summary>
+    internal sealed record EnsembleRates(
+        int Rows, IReadOnlyList<double> Alone, double InTurns, double Logits, double Probabilities, double OverInTurns, double OverAlone,
+        double LogitsShare, double ProbabilitiesShare);
 }

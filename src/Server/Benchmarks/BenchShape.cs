@@ -7,6 +7,7 @@ internal sealed record BenchShape(string Name, int Layers, int Width, int Heads,
     [
         new("470m", 16, 1024, 32, 4096, 131_072, 1024),
         new("335m", 16, 1024, 32, 4096, 65_536, 1024),
+        new("42m", 8, 512, 16, 2048, 32_768, 1024),
         new("5m", 4, 256, 8, 1024, 8_192, 512),
     ];
 }

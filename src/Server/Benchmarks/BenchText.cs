@@ -9,7 +9,7 @@ internal static class BenchText
         prefill: tokens a second of one 512-token prompt. decode: tokens a second, 64 steps, after a prompt of 64 tokens where there
         are several rows. Medians of 5 runs. Served: generated tokens by the time from the first request sent to the last answer's
         end; TTFT = request sent to first token; TPOT = (last - first token) / (tokens - 1), per request; ITL = time between two
-        pieces of an answer.
+        pieces of an answer. Members alone: each keeps the processor's caches; in turns: one step of each, over and over.
         """;
 
     public static void Write(TextWriter output, BenchReport report)
@@ -18,6 +18,8 @@ internal static class BenchText
         output.WriteLine($"{report.Subject} on {processors} x {processor}, {instructions}, {runtime}, {report.Date}");
         if (report.Model is { } model)
             Write(output, model);
+        foreach (BenchReport.EnsembleRates ensemble in report.Ensemble ?? [])
+            Write(output, ensemble);
         foreach (LoadResult load in report.Served)
             Write(output, load);
         output.WriteLine();
@@ -33,6 +35,18 @@ internal static class BenchText
             $"{model.Decode * model.MatrixBytes / 1e9:0.0} GB/s of weights, {model.DecodeShare:0%} of a plain read"));
         foreach ((int rows, double rate) in model.BatchedDecode)
             Line(output, $"decode, {rows} rows", rate, "tok/s");
+    }
+
+    private static void Write(TextWriter output, BenchReport.EnsembleRates rates)
+    {
+        output.WriteLine($"a decoding step of {rates.Rows} rows");
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"  {"members alone",-18}{string.Join(" + ", rates.Alone.Select(seconds => $"{seconds * 1e6:0}"))} us"));
+        Line(output, "  in turns", rates.InTurns * 1e6, "us");
+        Line(output, "  mean of logits", rates.Logits * 1e6, "us", string.Create(CultureInfo.InvariantCulture,
+            $"{rates.OverInTurns:0.00} of in turns, {rates.OverAlone:0.00} of alone; averaging {rates.LogitsShare:0.0%}"));
+        Line(output, "  of probabilities", rates.Probabilities * 1e6, "us", string.Create(CultureInfo.InvariantCulture,
+            $"averaging {rates.ProbabilitiesShare:0.0%}"));
     }
 
     private static void Write(TextWriter output, LoadResult load)

@@ -20,11 +20,16 @@ internal static class BenchCommand
 
     private static readonly Option<string?> Shape = new("--shape")
     {
-        Description = $"A model of this shape with random weights: {string.Join(", ", BenchShape.All.Select(shape => shape.Name))}.",
+        Description = $"A model of this shape with random weights: {string.Join(", ", BenchShape.All.Select(shape => shape.Name))}. A sum "
+            + "such as 42m+42m: what their ensemble costs over them.",
         HelpName = "NAME",
     };
 
-    private static readonly Option<string?> Model = new("--model") { Description = "A model of the folder; with --url, the server's.", HelpName = "ID" };
+    private static readonly Option<string?> Model = new("--model")
+    {
+        Description = "A model of the folder, or a sum of models; with --url, any that the server has.",
+        HelpName = "ID",
+    };
 
     private static readonly Option<Uri?> Url = new("--url")
     {
@@ -86,22 +91,47 @@ internal static class BenchCommand
 
     private static async Task<BenchReport> MeasureModelAsync(ParseResult parsed, LoadPlan[] loads)
     {
-        using BenchModel model = OpenModel(parsed);
+        if (SummandsOf(parsed) is { Length: > 1 } names)
+            return MeasureEnsemble(parsed, names);
+        using BenchModel model = OpenModel(parsed, SummandsOf(parsed).FirstOrDefault());
         BenchReport.ModelRates rates = model.Measure();
         return ReportOf(model.Name) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads)) };
     }
 
-    private static BenchModel OpenModel(ParseResult parsed)
+    private static BenchReport MeasureEnsemble(ParseResult parsed, string[] names)
+    {
+        var members = new List<BenchModel>();
+        try
+        {
+            foreach (string name in names)
+                members.Add(OpenModel(parsed, name, members.Count + 1));
+            using var benchmark = new EnsembleBenchmark([.. members.Select(member => member.Weights)], parsed.GetValue(CommonOptions.Threads));
+            return ReportOf(string.Join('+', names)) with { Ensemble = [.. EnsembleBenchmark.Rows.Select(benchmark.Measure)] };
+        }
+        catch (ArgumentException fault)
+        {
+            throw new CommandLineException(ExitCode.Usage, "These models cannot answer together.", string.Join('+', names), fault.Message);
+        }
+        finally
+        {
+            members.ForEach(member => member.Dispose());
+        }
+    }
+
+    private static string[] SummandsOf(ParseResult parsed) =>
+        (parsed.GetValue(Shape) ?? parsed.GetValue(Model))?.Split('+') ?? [];
+
+    private static BenchModel OpenModel(ParseResult parsed, string? name, int seed = 1)
     {
         (Quantization quantization, int threads) = (parsed.GetValue(CommonOptions.Quantize), parsed.GetValue(CommonOptions.Threads));
-        if (parsed.GetValue(Shape) is { } name)
+        if (parsed.GetValue(Shape) is not null)
         {
             BenchShape shape = BenchShape.All.FirstOrDefault(shape => shape.Name == name) ?? throw new CommandLineException(
                 ExitCode.Usage, $"There is no shape '{name}'.", "--shape", $"Name one of {string.Join(", ", BenchShape.All.Select(each => each.Name))}.");
-            return BenchModel.OfShape(shape, quantization, threads);
+            return BenchModel.OfShape(shape, quantization, threads, seed);
         }
         ModelCatalog catalog = ModelRoots.Open(CommonOptions.FoldersOf(parsed));
-        string id = parsed.GetValue(Model) ?? catalog.Ids.First();
+        string id = name ?? catalog.Ids.First();
         ModelEntry entry = catalog.Entries.FirstOrDefault(entry => entry.Id == id) ?? throw new CommandLineException(
             ExitCode.NotFound, $"The model '{id}' does not exist.", "--model", $"Name one of {string.Join(", ", catalog.Ids)}.");
         return BenchModel.OfCheckpoint(entry, quantization, threads);

@@ -1,3 +1,4 @@
+using Serving.Inference.Cpu;
 using Serving.Inference.Scheduling;
 using Serving.Server.Errors;
 using Serving.Server.Health;
@@ -11,9 +12,13 @@ namespace Serving.Server.Ensembles;
 /// replaced: one for all ensembles of the same members, because how a request weighs them travels with it. Engines of named
 /// ensembles stay; of the others the last <see cref="MaxUnnamed"/> do. Thread-safe.
 /// </summary>
-internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions options, EngineLedger ledger, MemoryGate memory) : IAsyncDisposable
+internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions options, EngineLedger ledger, MemoryGate memory,
+    ILogger<EnsembleEngines> logger) : IAsyncDisposable
 {
     public const int MaxUnnamed = 8;
+
+    private const string StartedTemplate = "Started {Ensemble} of {Members}: beside their weights it may take {MemoryBytes} bytes: "
+        + "K/V of {KvTokens} tokens {KvBytes}, workspace {WorkspaceBytes}";
 
     private readonly SemaphoreSlim _gate = new(1);
     private volatile Slot[] _slots = [];
@@ -102,8 +107,12 @@ internal sealed class EnsembleEngines(ModelCatalog catalog, EngineOptions option
         IReadOnlyList<ServedModel> members = Hold(entry);
         try
         {
+            memory.CheckRoom(EnsembleModel.PlanOf(members, options));
             var added = new Slot(key, EnsembleModel.Start(name ?? entry.Definition.Label, members, options), members);
             ledger.Add(added.Model);
+            MemoryPlan plan = added.Model.Memory;
+            logger.LogInformation(StartedTemplate, added.Model.Id, members.Select(member => member.Id), plan.KvBytes + plan.WorkspaceBytes,
+                plan.KvTokens, plan.KvBytes, plan.WorkspaceBytes);
             _slots = [.. _slots, added];
             return added;
         }

@@ -1,3 +1,4 @@
+using Serving.Inference.Cpu;
 using Serving.Inference.Ensembles;
 using Serving.Inference.Scheduling;
 using Serving.Server.Models;
@@ -20,9 +21,14 @@ internal static class EnsembleModel
             Marks = members[0].Marks,
             Table = members.All(member => member.Table == members[0].Table) ? members[0].Table : null,
             Facts = ModelFacts.OfEnsemble(members),
+            Memory = PlanOf(members, options),
             Fingerprint = "",
         };
 
         LogitEnsemble Average() => new([.. members.Select(member => new EnsembleMember(member.Id, member.NewBackend()))]);
     }
+
+    /// <summary>The memory that the engine of these members takes; their weights, which are counted, too, they hold already.</summary>
+    public static MemoryPlan PlanOf(IReadOnlyList<ServedModel> members, EngineOptions options) => MemoryPlan.OfEnsemble(
+        ModelFacts.OfEnsemble(members).Bytes, [.. members.Select(member => member.Memory)], options.LogitRows, members[0].VocabularySize);
 }

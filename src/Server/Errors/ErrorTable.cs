@@ -86,6 +86,10 @@ internal static class ErrorTable
         "The server is short of memory and takes no new requests until some have finished. Try again in a moment.",
         ServerFault, null, ErrorCode.MemoryPressure), 2);
 
+    public static ApiFailure NoRoomForEnsemble(long neededMiB, long freeMiB) => new(StatusCodes.Status503ServiceUnavailable, new(
+        $"This ensemble needs {neededMiB} MiB for keys, values and activations of its members, and {freeMiB} MiB are left. Ask for fewer "
+        + "members, or give the server more memory or fewer Serving:Batch:KvTokens.", ServerFault, "model", ErrorCode.MemoryPressure), 30);
+
     public static ApiFailure MemberFault(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
         $"The member '{id}' of the ensemble answered logits that are not finite: its weights, or this text, break its arithmetic.",
         ServerFault, "model", ErrorCode.MemberUnavailable));

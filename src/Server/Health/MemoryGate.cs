@@ -70,14 +70,25 @@ internal sealed class MemoryGate
     /// <exception cref="CheckpointException">It does not.</exception>
     public void CheckRoom(string place, MemoryPlan plan)
     {
-        long needed = plan.LeastBytes;
-        long free = (LimitBytes / 100 * _options.RefusePercent) - Sample();
+        long needed = plan.LeastBytes, free = FreeBytes();
         if (needed <= free)
             return;
         throw new CheckpointException(place, "memory", $"at most the {MiB(free)} MiB that are left of {MiB(LimitBytes)} MiB",
             $"{MiB(needed)} MiB: {MiB(plan.WeightBytes)} of weights, {MiB(plan.LeastKvBytes)} of K/V for one full context, {MiB(plan.WorkspaceBytes)} of workspace",
             "Give the process more memory, serve fewer models, or lower the model's block_size or Serving:Batch:KvTokens.");
     }
+
+    /// <summary>Checks that what an ensemble takes beside its members' weights fits, before any of it is taken: workspaces, and keys and
+    /// values of one request in all members.</summary>
+    /// <exception cref="ApiException">503 memory_pressure: it does not.</exception>
+    public void CheckRoom(MemoryPlan ensemble)
+    {
+        long needed = ensemble.LeastBytes - ensemble.WeightBytes, free = FreeBytes();
+        if (needed > free)
+            throw new ApiException(ErrorTable.NoRoomForEnsemble(MiB(needed), MiB(free)));
+    }
+
+    private long FreeBytes() => (LimitBytes / 100 * _options.RefusePercent) - Sample();
 
     private long Sample()
     {

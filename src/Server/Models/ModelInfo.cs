@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Serving.Inference.Cpu;
 
 namespace Serving.Server.Models;
 
@@ -45,7 +46,8 @@ internal sealed record ModelInfo
         + "which its members hold.")]
     public long? SharedBytes { get; init; }
 
-    [Description("The most memory that it takes, by use; null for an ensemble, whose members take it.")]
+    [Description("The most memory that it takes, by use. Of an ensemble: its members' weights, and the keys, values and "
+        + "workspace that they take for it beside their own.")]
     public ModelMemory? Memory { get; init; }
 
     [Description("Equal for models that stand on the same embedding table.")]
@@ -66,7 +68,10 @@ internal sealed record ModelInfo
 /// <param name="KvBytes">Keys and values.</param>
 /// <param name="KvTokens">Tokens whose keys and values there is room for.</param>
 /// <param name="WorkspaceBytes">Activations and logits of the largest forward pass.</param>
-internal sealed record ModelMemory(long WeightBytes, long KvBytes, long KvTokens, long WorkspaceBytes);
+internal sealed record ModelMemory(long WeightBytes, long KvBytes, long KvTokens, long WorkspaceBytes)
+{
+    public static ModelMemory Of(MemoryPlan plan) => new(plan.WeightBytes, plan.KvBytes, plan.KvTokens, plan.WorkspaceBytes);
+}
 
 /// <summary>The answer of <c>GET /v1/models</c>.</summary>
 internal sealed record ModelList(IReadOnlyList<ModelInfo> Data)

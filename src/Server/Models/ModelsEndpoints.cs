@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.HttpResults;
+using Serving.Inference.Scheduling;
 using Serving.Server.Access;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
@@ -54,12 +55,12 @@ internal static class ModelsEndpoints
         return TypedResults.Ok(Describe(entry, catalog));
     }
 
-    private static Ok<ModelList> List(ModelCatalog catalog) =>
-        TypedResults.Ok(new ModelList(
-            [.. catalog.Entries.Select(entry => Describe(entry, catalog)), .. catalog.Ensembles.Select(Describe)]));
+    private static Ok<ModelList> List(ModelCatalog catalog, EngineOptions engine) =>
+        TypedResults.Ok(new ModelList([
+            .. catalog.Entries.Select(entry => Describe(entry, catalog)), .. catalog.Ensembles.Select(ensemble => Describe(ensemble, engine))]));
 
-    private static Ok<ModelInfo> Get(string id, ModelCatalog catalog) =>
-        TypedResults.Ok(catalog.FindEnsemble(id) is { } ensemble ? Describe(ensemble) : Describe(catalog.Find(id), catalog) with { Id = id });
+    private static Ok<ModelInfo> Get(string id, ModelCatalog catalog, EngineOptions engine) => TypedResults.Ok(
+        catalog.FindEnsemble(id) is { } ensemble ? Describe(ensemble, engine) : Describe(catalog.Find(id), catalog) with { Id = id });
 
     private static ModelInfo Describe(ModelEntry entry, ModelCatalog catalog)
     {
@@ -77,14 +78,14 @@ internal static class ModelsEndpoints
             Dtype = model?.Facts.DType,
             Bytes = model?.Facts.Bytes,
             SharedBytes = model is null ? null : SharedBytes(entry, catalog),
-            Memory = model?.Memory is { } plan ? new(plan.WeightBytes, plan.KvBytes, plan.KvTokens, plan.WorkspaceBytes) : null,
+            Memory = model is null ? null : ModelMemory.Of(model.Memory),
             EmbeddingFingerprint = model?.Facts.EmbeddingFingerprint,
             TokenizerFingerprint = model?.Tokenizer.Fingerprint,
             Depths = model?.Stages is { Count: > 0 } stages ? [.. stages.Keys.Order()] : null,
         };
     }
 
-    private static ModelInfo Describe(EnsembleEntry entry)
+    private static ModelInfo Describe(EnsembleEntry entry, EngineOptions engine)
     {
         IReadOnlyList<ServedModel>? members = entry.State == ModelState.Ready ? entry.Require() : null;
         ModelFacts? facts = members is null ? null : ModelFacts.OfEnsemble(members);
@@ -101,6 +102,7 @@ internal static class ModelsEndpoints
             Dtype = facts?.DType,
             Bytes = facts?.Bytes,
             SharedBytes = facts?.Bytes,
+            Memory = members is null ? null : ModelMemory.Of(EnsembleModel.PlanOf(Cast.Of(entry).Members, engine)),
             EmbeddingFingerprint = facts?.EmbeddingFingerprint,
             TokenizerFingerprint = members?[0].Tokenizer.Fingerprint,
             Experts = [.. entry.Definition.Experts.Select(expert => expert.Model)],

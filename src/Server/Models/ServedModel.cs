@@ -100,7 +100,7 @@ internal sealed class ServedModel : IAsyncDisposable
 
     public required ModelFacts Facts { get; init; }
 
-    /// <summary>The memory that it may take; nothing for one whose members take it.</summary>
+    /// <summary>The memory that it may take.</summary>
     public MemoryPlan Memory { get; init; }
 
     /// <summary>What its input table is; looked at when first asked, which takes up to a second.</summary>

@@ -43,6 +43,8 @@ public sealed class EnsembleFlowTests(ExpertsServer experts) : IClassFixture<Exp
     [InlineData(""" "ensemble":{"experts":[{"model":"a","weight":0.3},{"model":"a","weight":0.1}],"combine":"probs"} """)]
     [InlineData(""" "ensemble":{"experts":[{"model":"a"},{"model":"b","weight":0}]} """)]
     [InlineData(""" "ensemble":{"experts":[{"model":"a"}]} """)]
+    [InlineData(""" "ensemble":{"experts":[{"model":"a","weight":1},{"model":"b","weight":0},{"model":"b","weight":0}],"combine":"logits"} """)]
+    [InlineData(""" "ensemble":{"experts":[{"model":"a","weight":7},{"model":"a","weight":0.1},{"model":"a","weight":1e-3}],"combine":"logits"} """)]
     public async Task Completion_OneExpertInEffect_AnswersAsItDoes(string model) =>
         Assert.Equal(Choices(await ScoreAsync(""" "model":"a" """)), Choices(await ScoreAsync(model)));
 

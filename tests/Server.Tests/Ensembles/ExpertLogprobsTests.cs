@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Serving.Server.Tests.Hosting;
+using Serving.Server.Tests.Telemetry;
 
 namespace Serving.Server.Tests.Ensembles;
 
@@ -71,6 +72,20 @@ public sealed class ExpertLogprobsTests(ExpertsServer experts) : IClassFixture<E
     }
 
     [Fact]
+    public async Task Metrics_AfterAttribution_TellTheDisagreement()
+    {
+        Exposition before = await ScrapeAsync();
+        JsonElement choice = await ChooseAsync($$"""{"model":"mostly-b",{{Request}},"expert_logprobs":true}""");
+        Exposition after = await ScrapeAsync();
+        double told = choice.GetProperty("expert_logprobs").GetProperty("disagreement").EnumerateArray().Sum(each => each.GetDouble());
+        Assert.Equal(5, Growth("serving_ensemble_attributed_tokens_total"));
+        Assert.Equal(told, Growth("serving_ensemble_disagreement_total"), 1e-9);
+        Assert.True(told > 0);
+
+        double Growth(string name) => after.Sum(name) - before.Sum(name);
+    }
+
+    [Fact]
     public async Task Completion_NotAsked_SaysNothing() =>
         Assert.False((await ChooseAsync($$"""{"model":"both",{{Request}}}""")).TryGetProperty("expert_logprobs", out _));
 
@@ -91,6 +106,8 @@ public sealed class ExpertLogprobsTests(ExpertsServer experts) : IClassFixture<E
         Assert.Equal("""{"experts":[{"model":"a","weight":1},{"model":"b","weight":1}],"combine":"logits"}""", sum.GetRawText());
         Assert.False((await _server.CompleteJsonAsync("""{"model":"a","prompt":"x"}""")).TryGetProperty("ensemble", out _));
     }
+
+    private async Task<Exposition> ScrapeAsync() => Exposition.Parse(await _server.Client.GetStringAsync("/metrics"));
 
     private async Task<JsonElement> ChooseAsync(string body)
     {

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Serving.Inference.Checkpoints;
 using Serving.Server.Tests.Hosting;
+using Serving.Server.Tests.Telemetry;
 
 namespace Serving.Server.Tests.Ensembles;
 
@@ -50,6 +51,16 @@ public sealed class GrownFamilyTests : IAsyncLifetime
             int sum = guesses.GetProperty("accepted_prediction_tokens").GetInt32() + guesses.GetProperty("rejected_prediction_tokens").GetInt32();
             Assert.True(guessed && sum > 0);
         }
+    }
+
+    [Fact]
+    public async Task Metrics_AfterGuessing_CountWhatUsageTells()
+    {
+        JsonElement guesses = (await CompleteAsync("guessing", 1)).GetProperty("usage").GetProperty("completion_tokens_details");
+        (int accepted, int rejected) = (guesses.GetProperty("accepted_prediction_tokens").GetInt32(), guesses.GetProperty("rejected_prediction_tokens").GetInt32());
+        Exposition metrics = Exposition.Parse(await Server.Client.GetStringAsync("/metrics"));
+        Assert.Equal(accepted + rejected, metrics.Sum("serving_speculation_drafted_tokens_total", "\"guessing\""));
+        Assert.Equal(accepted, metrics.Sum("serving_speculation_accepted_tokens_total", "\"guessing\""));
     }
 
     [Fact]

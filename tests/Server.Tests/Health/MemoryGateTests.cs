@@ -39,6 +39,19 @@ public sealed class MemoryGateTests
         Assert.Contains("100 MiB", refusal.Message);
     }
 
+    [Fact]
+    public void CheckRoom_EnsembleWhoseKeysAndValuesDoNotFit_Is503()
+    {
+        MemoryGate gate = Create();
+        _used = 50L << 20;
+        // Of 42 MiB; weights are in memory already.
+        gate.CheckRoom(new MemoryPlan(WeightBytes: 90L << 20, KvBytes: 99L << 20, KvTokens: 1, WorkspaceBytes: 11L << 20) { LeastKvBytes = 30L << 20 });
+        ApiFailure failure = Assert.Throws<ApiException>(
+            () => gate.CheckRoom(new MemoryPlan(0, KvBytes: 99L << 20, KvTokens: 1, WorkspaceBytes: 13L << 20) { LeastKvBytes = 30L << 20 })).Failure;
+        Assert.Equal((503, "memory_pressure"), (failure.Status, failure.Error.Code));
+        Assert.Contains("43 MiB", failure.Error.Message);
+    }
+
     [Theory]
     [InlineData("0::/pod/box", "pod/box/memory.max", "1048576", 1048576L)]
     [InlineData("0::/pod/box", "memory.max", "2097152", 2097152L)]
