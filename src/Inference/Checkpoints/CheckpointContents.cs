@@ -54,10 +54,10 @@ public sealed partial record CheckpointContents
 
     private static IEnumerable<TensorGroup> GroupsOf((TensorKey Key, Tensor Tensor)[] known) =>
         from item in known
-        orderby item.Key.Role, item.Key.IsBias, item.Key.Layer
-        group item by (item.Key.Role, item.Key.IsBias, item.Tensor.DType, Shape: string.Join(',', item.Tensor.Shape)) into same
+        orderby item.Key.Role, item.Key.IsBias, item.Key.IsScale, item.Key.Layer
+        group item by (item.Key.Role, item.Key.IsBias, item.Key.IsScale, item.Tensor.DType, Shape: string.Join(',', item.Tensor.Shape)) into same
         let first = same.First().Tensor
-        select new TensorGroup(InWords(same.Key.Role, same.Key.IsBias), first.DType, first.Shape, same.Count(), first.Name);
+        select new TensorGroup(InWords(same.Key.Role, same.Key.IsBias) + (same.Key.IsScale ? " scales" : ""), first.DType, first.Shape, same.Count(), first.Name);
 
     private static IEnumerable<string> MissingFrom((TensorKey Key, Tensor Tensor)[] known)
     {
@@ -65,7 +65,7 @@ public sealed partial record CheckpointContents
         if (!there.Contains(new TensorKey(TensorRole.Head)))
             yield return InWords(TensorRole.Head, isBias: false);
         int layers = there.Select(key => key.Layer + 1).DefaultIfEmpty().Max();
-        ILookup<(TensorRole, bool), string> names = known.Where(item => item.Key.Layer >= 0)
+        ILookup<(TensorRole, bool), string> names = known.Where(item => item.Key is { Layer: >= 0, IsScale: false })
             .ToLookup(item => (item.Key.Role, item.Key.IsBias), item => item.Tensor.Name);
         bool isFused = names.Contains((TensorRole.FusedQueryKeyValue, false));
         IEnumerable<(TensorRole, bool)> required = InEveryBlock.Concat(isFused ? [] : Attention).Select(role => (role, false));

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Serving.Glyphs.Embeddings;
 
 namespace Serving.Inference.Checkpoints;
 
@@ -59,6 +60,28 @@ internal readonly partial struct ConfigKeys(string path, JsonElement root)
     /// <summary>True or false.</summary>
     public bool? Flag(string name) => Find(name) is not { } value ? null
         : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Bad(name, "true or false", value);
+
+    /// <summary>A code of token ids: rows of zeros and ones, each a string, and what is added to them.</summary>
+    public TokenCode? Code(string matrix, string offset)
+    {
+        if (Find(matrix) is not { } rows)
+            return null;
+        int digits = rows.ValueKind == JsonValueKind.Array ? rows.GetArrayLength() : 0;
+        if (digits is < 1 or > TokenCode.MaxDigits)
+            throw Bad(matrix, $"1 to {TokenCode.MaxDigits} strings of zeros and ones", rows);
+        var map = new List<bool>(digits * digits);
+        foreach (JsonElement row in rows.EnumerateArray())
+            map.AddRange(Bits(row, digits) ?? throw Bad(matrix, $"strings of {digits} zeros and ones", row));
+        if (Find(offset) is not { } added)
+            return TokenCode.OfMap([.. map], []);
+        return TokenCode.OfMap([.. map], Bits(added, digits) ?? throw Bad(offset, $"a string of {digits} zeros and ones", added));
+    }
+
+    private static bool[]? Bits(JsonElement element, int count)
+    {
+        string? text = element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+        return text?.Length == count && text.All(c => c is '0' or '1') ? [.. text.Select(c => c == '1')] : null;
+    }
 
     /// <summary>A string.</summary>
     public string? Text(string name)

@@ -82,4 +82,13 @@ public static class DTypes
 
     /// <summary>Whether weights may have it: F32, BF16 or F16.</summary>
     public static bool IsWeight(this DType type) => type is DType.F32 or DType.BF16 or DType.F16;
+
+    /// <summary>The name that PyTorch gives it.</summary>
+    public static string TorchName(this DType type) => type switch
+    {
+        DType.I8 => "int8",
+        DType.BF16 => "bfloat16",
+        DType.F16 => "float16",
+        _ => "float32",
+    };
 }

@@ -79,7 +79,7 @@ public sealed record GrownFamily(IReadOnlyDictionary<int, string> Stages, Specul
     private static IEnumerable<Tensor?> Tensors(BlockWeights block) =>
     [
         block.AttentionNorm.Weight, block.AttentionNorm.Bias, block.MlpNorm.Weight, block.MlpNorm.Bias,
-        .. new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down }.SelectMany(linear => new[] { linear.Weight, linear.Bias }),
+        .. new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down }.SelectMany(linear => new[] { linear.Weight, linear.Scales, linear.Bias }),
     ];
 
     private static bool AreEqual(Tensor? one, Tensor? other)

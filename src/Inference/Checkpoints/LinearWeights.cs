@@ -3,7 +3,9 @@ namespace Serving.Inference.Checkpoints;
 /// <summary>A linear map.</summary>
 /// <param name="Weight">[outputs, inputs].</param>
 /// <param name="Bias">[outputs]; null = none.</param>
-public sealed record LinearWeights(Tensor Weight, Tensor? Bias)
+/// <param name="Scales">[outputs, inputs / 64, rounded up], bf16: what each 64 whole numbers of an output are times; null = the
+/// weights are no whole numbers.</param>
+public sealed record LinearWeights(Tensor Weight, Tensor? Bias, Tensor? Scales = null)
 {
     /// <summary>Values out.</summary>
     public int Outputs => (int)Weight.Shape[0];

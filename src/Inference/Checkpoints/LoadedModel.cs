@@ -48,15 +48,10 @@ public sealed class LoadedModel : IDisposable
     public FrozenTable Table => Weights.Table;
 
     /// <summary>Learned and frozen values; a table computed from token bits counts nothing.</summary>
-    public long Parameters => Tensors().Sum(tensor => tensor.Elements) + Tables.Sum(table => table.Elements);
+    public long Parameters => Tensors().Where(tensor => TensorNames.Place(tensor.Name)?.Key.IsScale != true).Sum(tensor => tensor.Elements) + Tables.Sum(table => table.Elements);
 
     /// <summary>Element type of its largest matrix, by the name PyTorch gives it.</summary>
-    public string DType => Weights.Head.Weight.DType switch
-    {
-        Checkpoints.DType.BF16 => "bfloat16",
-        Checkpoints.DType.F16 => "float16",
-        _ => "float32",
-    };
+    public string DType => Weights.Head.Weight.DType.TorchName();
 
     /// <summary>Bytes of its values as they are stored.</summary>
     public long Bytes => Tensors().Sum(tensor => tensor.Bytes) + Tables.Sum(table => table.Bytes);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Serving.Glyphs.Embeddings;
 
 namespace Serving.Inference.Checkpoints;
 
@@ -55,6 +56,10 @@ public sealed record ModelConfig
     /// <summary><c>tie_word_embeddings</c>: whether the table is the head, too.</summary>
     public bool? TiesHead { get; init; }
 
+    /// <summary><c>code_matrix</c> and <c>code_offset</c>: how a model without a table maps the digits of token ids, where its tensors do
+    /// not say; rows as strings of zeros and ones.</summary>
+    public TokenCode? Code { get; init; }
+
     /// <summary><c>substrate</c>: the fingerprint (<c>sha256:…</c>) of the frozen table to stand on.</summary>
     public string? Substrate { get; init; }
 
@@ -81,6 +86,7 @@ public sealed record ModelConfig
             NormEpsilon = keys.Epsilon("norm_epsilon", "layer_norm_epsilon", "layer_norm_eps", "rms_norm_eps"),
             Activation = keys.Activation("activation", "activation_function", "hidden_act"),
             TiesHead = keys.Flag("tie_word_embeddings"),
+            Code = keys.Code("code_matrix", "code_offset"),
             Substrate = keys.Fingerprint("substrate"),
         };
     }

@@ -1,11 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Serving.Glyphs.Embeddings;
 
 namespace Serving.Inference.Checkpoints;
 
 /// <summary>
 /// What an operator says of a checkpoint whose files do not say it, or say it wrongly: a <c>serving.json</c> beside it with
-/// any of <c>rope_pairing</c>, <c>norm</c>, <c>norm_epsilon</c>, <c>activation</c>, <c>n_head</c>, and <c>names</c>: a map of
+/// any of <c>rope_pairing</c>, <c>norm</c>, <c>norm_epsilon</c>, <c>activation</c>, <c>n_head</c>, <c>code_matrix</c> and <c>code_offset</c>, and <c>names</c>: a map of
 /// tensor names to the names they should have. Anything else in it is refused, because a misspelt key would change nothing in
 /// silence.
 /// </summary>
@@ -16,7 +17,7 @@ internal sealed record ServingOverrides
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    private static readonly string[] Keys = ["rope_pairing", "norm", "norm_epsilon", "activation", "n_head", "names"];
+    private static readonly string[] Keys = ["rope_pairing", "norm", "norm_epsilon", "activation", "n_head", "code_matrix", "code_offset", "names"];
 
     public RopePairing? RopePairing { get; init; }
 
@@ -27,6 +28,8 @@ internal sealed record ServingOverrides
     public Activation? Activation { get; init; }
 
     public int? Heads { get; init; }
+
+    public TokenCode? Code { get; init; }
 
     /// <summary>Names as the files have them, and as they should be.</summary>
     public IReadOnlyDictionary<string, string> Names { get; init; } = new Dictionary<string, string>();
@@ -53,6 +56,7 @@ internal sealed record ServingOverrides
             NormEpsilon = keys.Epsilon("norm_epsilon"),
             Activation = keys.Activation("activation"),
             Heads = keys.Int32(1024, "n_head"),
+            Code = keys.Code("code_matrix", "code_offset"),
             Names = NamesOf(path, document.RootElement),
         };
     }
@@ -76,6 +80,7 @@ internal sealed record ServingOverrides
         NormEpsilon = NormEpsilon ?? config.NormEpsilon,
         Activation = Activation ?? config.Activation,
         Heads = Heads ?? config.Heads,
+        Code = Code ?? config.Code,
     };
 
     /// <summary>Gives tensors the names that they should have.</summary>

@@ -12,13 +12,15 @@ internal static partial class TensorNames
     private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;
     private const string Start = @"^((model|transformer|module)\.)?";
     private const string Blocks = "(transformer_layers|layers|blocks|h|transformer)";
-    private const string Kind = @"[._](?<kind>weight|bias)\z";
+    private const string Kind = @"[._](?<kind>weight_scale|weight|bias)\z";
 
     private static readonly (Regex Pattern, TensorRole Role)[] Outside =
     [
         (Embedding(), TensorRole.Embedding),
         (FinalNorm(), TensorRole.FinalNorm),
         (Head(), TensorRole.Head),
+        (CodeMatrix(), TensorRole.CodeMatrix),
+        (CodeOffset(), TensorRole.CodeOffset),
     ];
 
     private static readonly (Regex Pattern, TensorRole Role)[] Inside =
@@ -60,13 +62,16 @@ internal static partial class TensorNames
             : First(Outside, name, -1);
     }
 
+    /// <summary>Whether a name is that of the third matrix of a gated MLP, as LLaMA's, which this family does not have.</summary>
+    public static bool IsGate(string name) => Block().Match(name) is { Success: true } block && Gate().IsMatch(block.Groups["rest"].Value);
+
     private static TensorKey? First((Regex Pattern, TensorRole Role)[] patterns, string name, int layer)
     {
         foreach ((Regex pattern, TensorRole role) in patterns)
         {
             Match match = pattern.Match(name);
             if (match.Success)
-                return new TensorKey(role, layer, match.Groups["kind"].ValueSpan is "bias");
+                return new TensorKey(role, layer, match.Groups["kind"].ValueSpan is "bias", match.Groups["kind"].ValueSpan is "weight_scale");
         }
 
         return null;
@@ -95,6 +100,13 @@ internal static partial class TensorNames
     [GeneratedRegex(Start + @"(lm_head|head|output|out)" + Kind, Options)]
     private static partial Regex Head();
 
+    // As buffers of a module, or beside the table that is not there.
+    [GeneratedRegex(Start + Code + @"(A|(affine|code)_?(A|matrix|weight))\z", Options)]
+    private static partial Regex CodeMatrix();
+
+    [GeneratedRegex(Start + Code + @"(b|(affine|code)_?(b|offset|bias))\z", Options)]
+    private static partial Regex CodeOffset();
+
     [GeneratedRegex(Attention + @"(q_proj|query|wq|W_q|q)" + Kind, Options)]
     private static partial Regex Query();
 
@@ -104,24 +116,28 @@ internal static partial class TensorNames
     [GeneratedRegex(Attention + @"(v_proj|value|wv|W_v|v)" + Kind, Options)]
     private static partial Regex Value();
 
-    [GeneratedRegex(Attention + @"(qkv|qkv_proj|c_attn|in_proj)" + Kind, Options)]
+    [GeneratedRegex(Attention + @"(qkv|qkv_proj|wqkv|Wqkv|c_attn|in_proj)" + Kind, Options)]
     private static partial Regex Fused();
 
-    [GeneratedRegex(Attention + @"(o_proj|out_proj|proj|wo|W_o|c_proj|dense|o)" + Kind, Options)]
+    [GeneratedRegex(Attention + @"(o_proj|out_proj|out|proj|wo|W_o|c_proj|dense|o)" + Kind, Options)]
     private static partial Regex AttentionOutput();
 
-    [GeneratedRegex(Mlp + @"(0|fc1|c_fc|up|w1|net\.0)" + Kind, Options)]
+    [GeneratedRegex(Mlp + @"(0|fc1|fc_in|c_fc|up|up_proj|w1|net\.0|dense_h_to_4h|linear1|lin1)" + Kind, Options)]
     private static partial Regex Up();
 
-    [GeneratedRegex(Mlp + @"(2|fc2|c_proj|down|w2|net\.2)" + Kind, Options)]
+    [GeneratedRegex(Mlp + @"(2|fc2|fc_out|c_proj|down|down_proj|w2|net\.2|dense_4h_to_h|linear2|lin2)" + Kind, Options)]
     private static partial Regex Down();
 
-    [GeneratedRegex(@"^(input_layernorm|ln_?1|norm1|attn_norm)" + Kind, Options)]
+    [GeneratedRegex(Mlp + @"(gate|gate_proj|gate_up_proj|w3|wg|w_gate)[._]", Options)]
+    private static partial Regex Gate();
+
+    [GeneratedRegex(@"^(input_layernorm|ln_?1|norm_?1|attn_norm|attention_norm)" + Kind, Options)]
     private static partial Regex AttentionNorm();
 
-    [GeneratedRegex(@"^(post_attention_layernorm|ln_?2|norm2|mlp_norm)" + Kind, Options)]
+    [GeneratedRegex(@"^(post_attention_layernorm|ln_?2|norm_?2|mlp_norm|ffn_norm)" + Kind, Options)]
     private static partial Regex MlpNorm();
 
+    private const string Code = @"((\w+\.)?)";
     private const string Attention = @"^(self_attn|attn|attention|mha|sa)\.";
     private const string Mlp = @"^(mlp|ffn|feed_forward|ff)\.";
 }

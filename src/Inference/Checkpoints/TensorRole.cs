@@ -16,6 +16,12 @@ internal enum TensorRole
     FinalNorm,
     Head,
 
+    /// <summary>The matrix of a map from a token's digits to its code.</summary>
+    CodeMatrix,
+
+    /// <summary>What that map adds.</summary>
+    CodeOffset,
+
     /// <summary>A buffer that can be computed: rotary frequencies, masks, position ids.</summary>
     Buffer,
 }

@@ -18,6 +18,9 @@ public sealed record TransformerWeights
     /// <summary>The tensor that <see cref="Table"/> was read from; null = it comes from elsewhere.</summary>
     public Tensor? TableTensor { get; init; }
 
+    /// <summary>The map that <see cref="Table"/> was computed with; null = there is a table, or it is the digits of token ids.</summary>
+    public TokenCodeTensors? TokenCode { get; init; }
+
     /// <summary>Where <see cref="Table"/> comes from.</summary>
     public required TableSource TableSource { get; init; }
 
@@ -63,14 +66,17 @@ public sealed record TransformerWeights
     /// <summary>Values inside the MLP.</summary>
     public int HiddenWidth => Blocks[0].Up.Outputs;
 
-    /// <summary>All tensors: matrices, biases, norms.</summary>
+    /// <summary>Whether its matrices are whole numbers with scales already; all of them are then.</summary>
+    public bool IsQuantized => Head.Scales is not null;
+
+    /// <summary>All tensors: matrices, their scales, biases, norms.</summary>
     public IEnumerable<Tensor> Tensors()
     {
         IEnumerable<LinearWeights> linears = Blocks
             .SelectMany(block => new[] { block.Query, block.Key, block.Value, block.Output, block.Up, block.Down }).Append(Head);
         IEnumerable<NormWeights?> norms = Blocks
             .SelectMany(block => new NormWeights?[] { block.AttentionNorm, block.MlpNorm }).Append(FinalNorm);
-        return linears.SelectMany(linear => new[] { linear.Weight, linear.Bias })
+        return linears.SelectMany(linear => new[] { linear.Weight, linear.Scales, linear.Bias })
             .Concat(norms.SelectMany(norm => new[] { norm?.Weight, norm?.Bias })).OfType<Tensor>();
     }
 }

@@ -36,6 +36,12 @@ public sealed class WeightsResolver
         ModelConfig config, IEnumerable<Tensor> tensors, Func<FrozenTable>? substrate = null)
     {
         IReadOnlyList<CheckpointExpert> experts = CheckpointExpert.Of(tensors, out IReadOnlyList<Tensor> unknown);
+        if (unknown.FirstOrDefault(tensor => TensorNames.IsGate(tensor.Name)) is { } gate)
+        {
+            throw Bad(gate, "an MLP of two matrices", "the gate of one of three, as LLaMA's",
+                "This architecture is not of the family; serve the model with a server that computes gated MLPs.");
+        }
+
         if (unknown.Count > 0)
         {
             throw Bad(unknown[0], "a name this family has", "one with no known role",
@@ -55,11 +61,16 @@ public sealed class WeightsResolver
     {
         if (key.Role == TensorRole.Buffer)
             return;
-        if (!tensor.DType.IsWeight())
+        bool isCode = key.Role is TensorRole.CodeMatrix or TensorRole.CodeOffset;
+        bool isNumbers = tensor.DType == DType.I8 && key is { IsBias: false, IsScale: false } && IsMatrix(key.Role);
+        if (!tensor.DType.IsWeight() && !isCode && !isNumbers)
             throw Bad(tensor, "F32, BF16 or F16", $"{tensor.DType}");
         if (!_tensors.TryAdd(key, tensor))
             throw Bad(tensor, "one tensor for its role", $"also '{_tensors[key].Name}'");
     }
+
+    private static bool IsMatrix(TensorRole role) => role is TensorRole.Query or TensorRole.Key or TensorRole.Value
+        or TensorRole.FusedQueryKeyValue or TensorRole.AttentionOutput or TensorRole.Up or TensorRole.Down or TensorRole.Head;
 
     private TransformerWeights Build(string name, Func<FrozenTable>? substrate)
     {
@@ -67,7 +78,7 @@ public sealed class WeightsResolver
         if (headWeight.Shape is not [>= 1 and <= 1 << 24, >= 1 and <= 1 << 16])
             throw Misshapen(headWeight, "[vocabulary, width]");
         (int vocabulary, int width) = ((int)headWeight.Shape[0], (int)headWeight.Shape[1]);
-        (FrozenTable table, TableSource source) = ResolveTable(vocabulary, width, substrate);
+        (FrozenTable table, TableSource source, TokenCodeTensors? code) = ResolveTable(vocabulary, width, substrate);
         var blocks = new BlockWeights[CountLayers()];
         for (int layer = 0; layer < blocks.Length; layer++)
             blocks[layer] = Block(layer, width);
@@ -80,9 +91,10 @@ public sealed class WeightsResolver
             Table = table,
             TableTensor = source == TableSource.Checkpoint ? Find(TensorRole.Embedding) : null,
             TableSource = source,
+            TokenCode = code,
             Blocks = blocks,
             FinalNorm = Find(TensorRole.FinalNorm) is null ? null : Norm(TensorRole.FinalNorm, -1, width),
-            Head = new LinearWeights(headWeight, Vector(new TensorKey(TensorRole.Head, IsBias: true), vocabulary)),
+            Head = new LinearWeights(headWeight, Vector(new TensorKey(TensorRole.Head, IsBias: true), vocabulary), Scales(headWeight, TensorRole.Head, -1)),
             Norm = ResolveNormKind(),
             NormEpsilon = (float)(_config.NormEpsilon ?? DefaultEpsilon),
             Activation = _config.Activation ?? Activation.Gelu,
@@ -115,7 +127,7 @@ public sealed class WeightsResolver
         return isTransposed;
     }
 
-    private (FrozenTable Table, TableSource Source) ResolveTable(int vocabulary, int width, Func<FrozenTable>? substrate)
+    private (FrozenTable Table, TableSource Source, TokenCodeTensors? Code) ResolveTable(int vocabulary, int width, Func<FrozenTable>? substrate)
     {
         if (Find(TensorRole.Embedding) is { } tensor)
         {
@@ -123,7 +135,9 @@ public sealed class WeightsResolver
                 throw Misshapen(tensor, $"[{vocabulary}, n_embed]");
             RequireDivisor(tensor.Path, $"tensor '{tensor.Name}'", tensor.Shape[1], width);
             CompareWithConfig("n_embed", _config.InputWidth, (int)tensor.Shape[1]);
-            return (tensor.ToTable(), TableSource.Checkpoint);
+            if (Find(TensorRole.CodeMatrix) is { } unused)
+                _notes.Add($"The checkpoint has a table: '{unused.Name}' is not used.");
+            return (tensor.ToTable(), TableSource.Checkpoint, null);
         }
 
         if (_config.Substrate is not null && substrate is not null)
@@ -132,10 +146,11 @@ public sealed class WeightsResolver
             if (table.Rows != vocabulary)
                 throw new CheckpointException(_config.Path, "key 'substrate'", $"a table of {vocabulary} rows", $"{table.Rows}");
             RequireDivisor(_config.Path, "key 'substrate'", table.Dimensions, width);
-            return (table, TableSource.Substrate);
+            return (table, TableSource.Substrate, null);
         }
 
-        return (TokenBits(vocabulary, width), TableSource.TokenBits);
+        TokenCodeTensors? code = Find(TensorRole.CodeMatrix) is { } matrix ? new(matrix, Find(TensorRole.CodeOffset)) : null;
+        return (TokenBits(vocabulary, width, code), TableSource.TokenBits, code);
     }
 
     private static void RequireDivisor(string path, string subject, long dimensions, int width)
@@ -144,24 +159,20 @@ public sealed class WeightsResolver
             throw new CheckpointException(path, subject, $"vectors whose size divides {width}", $"{dimensions} values");
     }
 
-    // A table-free model reads the digits of the token id, most significant first.
-    private FrozenTable TokenBits(int vocabulary, int width)
+    // A table-free model reads the digits of the token id, most significant first, or a code computed from them.
+    private FrozenTable TokenBits(int vocabulary, int width, TokenCodeTensors? map)
     {
-        if (_config.InputWidth is not (<= 24 and { } digits) || 1 << digits < vocabulary)
+        TokenCode? code = map?.ToCode() ?? _config.Code;
+        if ((code?.Digits ?? _config.InputWidth) is not (<= TokenCode.MaxDigits and { } digits) || 1 << digits < vocabulary)
         {
             throw new CheckpointException(_config.Path, "embedding", "a tensor like token_embeddings.weight", "none",
                 "Put its table beside it as normalized_embeddings_weights.pt, or name a substrate in config.json.");
         }
 
         RequireDivisor(_config.Path, "key 'n_embed'", digits, width);
-        var values = new float[vocabulary * digits];
-        for (int id = 0; id < vocabulary; id++)
-        {
-            for (int digit = 0; digit < digits; digit++)
-                values[(id * digits) + digit] = (id >> (digits - 1 - digit)) & 1;
-        }
-
-        return new FrozenTable(vocabulary, digits, values);
+        if (code?.IsInvertible == false)
+            _notes.Add("The map from token ids to codes is not invertible over GF(2): tokens share codes.");
+        return (code ?? TokenCode.OfDigits(digits)).ToTable(vocabulary);
     }
 
     private int CountLayers()
@@ -204,7 +215,7 @@ public sealed class WeightsResolver
         return (Third(0), Third(1), Third(2));
 
         LinearWeights Third(int index) =>
-            new(fused.Weight.Rows(index * width, width), fused.Bias?.Rows(index * width, width));
+            new(fused.Weight.Rows(index * width, width), fused.Bias?.Rows(index * width, width), fused.Scales?.Rows(index * width, width));
     }
 
     private LinearWeights Linear(TensorRole role, int layer, int outputs, int inputs)
@@ -212,7 +223,21 @@ public sealed class WeightsResolver
         Tensor weight = Matrix(role, layer);
         if (weight.Shape is not [var rows, var columns] || rows != outputs || columns != inputs)
             throw Misshapen(weight, $"[{outputs}, {inputs}]");
-        return new LinearWeights(weight, Vector(new TensorKey(role, layer, IsBias: true), outputs));
+        return new LinearWeights(weight, Vector(new TensorKey(role, layer, IsBias: true), outputs), Scales(weight, role, layer));
+    }
+
+    // Whole numbers mean something only with their scales, and then all matrices are such: sums are rounded alike.
+    private Tensor? Scales(Tensor weight, TensorRole role, int layer)
+    {
+        if ((weight.DType == DType.I8) != (Find(TensorRole.Head)?.DType == DType.I8))
+            throw Bad(weight, "I8 in all matrices or in none", $"{weight.DType}", "Convert the model again, from its first weights.");
+        if (weight.DType != DType.I8)
+            return null;
+        Tensor scales = _tensors.GetValueOrDefault(new TensorKey(role, layer, IsScale: true)) ?? throw Bad(weight, "a 'weight_scale' beside I8 weights", "none");
+        (long outputs, int groups) = (weight.Shape[0], EightBits.GroupsOf((int)weight.Shape[1]));
+        return scales.DType == DType.BF16 && scales.Shape is [var rows, var columns] && (rows, columns) == (outputs, groups)
+            ? scales
+            : throw Bad(scales, $"BF16 [{outputs}, {groups}]", $"{scales.DType} [{string.Join(", ", scales.Shape)}]");
     }
 
     private Tensor Matrix(TensorRole role, int layer)

@@ -48,7 +48,7 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
         return new CpuMemory(
             matrices,
             weights.Table.Bytes,
-            2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.KvFormatOf()),
+            2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.For(weights).KvFormatOf()),
             BlocksOf(weights.ContextTokens));
 
         long BlockOf(BlockWeights block) =>

@@ -145,32 +145,35 @@ internal sealed unsafe class PackedMatrix : IDisposable
             return;
         }
 
+        if (sources[0].Linear?.Scales is not null)
+        {
+            using var numbers = new PanelRows<sbyte>(sources, Inputs, bias);
+            using var scales = new PanelRows<ushort>([.. sources.Select(ScalesOf)], EightBits.GroupsOf(Inputs), default);
+            numbers.Write(new Span<sbyte>(slice.Weights, Inputs * KernelSet.PanelOutputs));
+            scales.WritePairs(PairedOrder, new Span<uint>(slice.Scales, EightBits.GroupsOf(Inputs) * KernelSet.PanelOutputs / 2));
+            return;
+        }
+
         using var rows = new PanelRows<float>(sources, Inputs, bias);
         if (Format == WeightFormat.F32)
             rows.Write(new Span<float>(slice.Weights, Inputs * KernelSet.PanelOutputs));
         else
-        {
-            for (int i = 0; i < KernelSet.PanelOutputs; i++)
-                Quantize(rows[i], slice, i);
-        }
+            Quantize(rows, slice);
     }
 
-    // A group's scale is its largest magnitude / 127, rounded up to a bf16 so that no whole number exceeds 127.
-    private static void Quantize(ReadOnlySpan<float> row, in PanelSlice slice, int output)
+    private static RowSource ScalesOf(RowSource source) => new(source.Linear is { } linear ? new LinearWeights(linear.Scales!, null) : null, source.Row);
+
+    private static void Quantize(in PanelRows<float> rows, in PanelSlice slice)
     {
-        sbyte* target = (sbyte*)slice.Weights + output;
-        ushort* scales = (ushort*)slice.Scales + PairedIndex(output);
-        for (; row.Length > 0; row = row[Math.Min(PanelInt8.GroupInputs, row.Length)..], scales += KernelSet.PanelOutputs)
+        Span<sbyte> numbers = new sbyte[slice.Inputs];
+        Span<ushort> scales = new ushort[EightBits.GroupsOf(slice.Inputs)];
+        for (int output = 0; output < KernelSet.PanelOutputs; output++)
         {
-            ReadOnlySpan<float> group = row[..Math.Min(PanelInt8.GroupInputs, row.Length)];
-            float largest = 0;
-            foreach (float weight in group)
-                largest = Math.Max(largest, Math.Abs(weight));
-            uint bits = (BitConverter.SingleToUInt32Bits(largest / 127) + 0xFFFF) & 0xFFFF0000;
-            *scales = (ushort)(bits >> 16);
-            float inverse = bits == 0 ? 0 : 1 / BitConverter.UInt32BitsToSingle(bits);
-            for (int i = 0; i < group.Length; i++, target += KernelSet.PanelOutputs)
-                *target = (sbyte)MathF.Round(group[i] * inverse);
+            EightBits.Quantize(rows[output], numbers, scales);
+            for (int i = 0; i < numbers.Length; i++)
+                ((sbyte*)slice.Weights)[(i * KernelSet.PanelOutputs) + output] = numbers[i];
+            for (int group = 0; group < scales.Length; group++)
+                ((ushort*)slice.Scales)[(group * KernelSet.PanelOutputs) + PairedIndex(output)] = scales[group];
         }
     }
 

@@ -19,7 +19,7 @@ internal sealed class PackedModel : IDisposable
         }
         FinalNorm = weights.FinalNorm is null ? null : Pack(weights.FinalNorm, weights);
         Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
-        KvFormat = quantization.KvFormatOf();
+        KvFormat = quantization.For(weights).KvFormatOf();
         Activation = weights.Activation switch
         {
             Checkpoints.Activation.GeluTanh => Epilogue.GeluTanh,

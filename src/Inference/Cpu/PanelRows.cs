@@ -8,7 +8,7 @@ namespace Serving.Inference.Cpu;
 
 /// <summary>The rows of weights that go into a panel, read from their file in as few pieces as they lie in, and brought into
 /// the panel's order block by block, so that both sides stay in the first-level cache.</summary>
-/// <typeparam name="T">ushort for bf16, else float.</typeparam>
+/// <typeparam name="T">As the weights are stored, or float.</typeparam>
 internal readonly ref struct PanelRows<T>
     where T : unmanaged
 {
@@ -89,17 +89,19 @@ internal readonly ref struct PanelRows<T>
     private static int RunAt(ReadOnlySpan<PackedMatrix.RowSource> sources)
     {
         int count = 1;
-        while (count < sources.Length && sources[count].Linear == sources[0].Linear
+        while (count < sources.Length && IsOneMatrix(sources[count].Linear, sources[0].Linear)
             && (sources[0].Linear is null || sources[count].Row == sources[0].Row + count))
             count++;
         return count;
     }
+
+    private static bool IsOneMatrix(LinearWeights? one, LinearWeights? other) => ReferenceEquals(one?.Weight, other?.Weight);
 
     private static void Read(Tensor weight, long start, Span<T> destination)
     {
         if (typeof(T) == typeof(float))
             weight.ReadFloats(start, MemoryMarshal.Cast<T, float>(destination));
         else
-            weight.Read(start * sizeof(ushort), MemoryMarshal.AsBytes(destination));
+            weight.Read(start * Unsafe.SizeOf<T>(), MemoryMarshal.AsBytes(destination));
     }
 }

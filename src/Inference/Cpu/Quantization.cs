@@ -21,7 +21,7 @@ internal static class QuantizationFormats
     /// <summary>How matrices that are packed as one are stored.</summary>
     public static WeightFormat FormatOf(this Quantization quantization, params ReadOnlySpan<LinearWeights> parts)
     {
-        if (quantization == Quantization.EightBits)
+        if (quantization == Quantization.EightBits || parts[0].Scales is not null)
             return WeightFormat.Int8;
         foreach (LinearWeights part in parts)
         {
@@ -31,6 +31,10 @@ internal static class QuantizationFormats
 
         return WeightFormat.BF16;
     }
+
+    /// <summary>What becomes of a model that may have been quantized when it was written.</summary>
+    public static Quantization For(this Quantization quantization, TransformerWeights weights) =>
+        weights.IsQuantized ? Quantization.EightBits : quantization;
 
     /// <summary>How keys and values are stored: exactly, as the reference has them, unless weights were made coarser, too.</summary>
     public static KvFormat KvFormatOf(this Quantization quantization) =>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Serving.Inference.Checkpoints;
+using Serving.Inference.Cpu;
 
 namespace Serving.Server.CommandLine;
 
@@ -23,34 +24,35 @@ internal static class ConvertCommand
     {
         var command = new Command("convert", """
             Writes a model as one clean folder: model.safetensors with the usual names and the table inside, config.json,
-            tokenizer. Values keep their type and their bits.
+            tokenizer. Values keep their type and their bits, unless --quantize int8 halves the matrices.
 
             Example:
               convert downloads/best_bvv_moe --out models/best_bvv_moe
             """)
         {
-            Folder, Out, CommonOptions.Verbose,
+            Folder, Out, CommonOptions.Quantize, CommonOptions.Verbose,
         };
-        command.SetAction(parsed => Run(parsed.GetValue(Folder)!, parsed.GetValue(Out)!));
+        command.SetAction(parsed => Run(parsed.GetValue(Folder)!, parsed.GetValue(Out)!, parsed.GetValue(CommonOptions.Quantize)));
         return command;
     }
 
-    private static int Run(string folder, string target)
+    private static int Run(string folder, string target, Quantization quantization)
     {
         if (Path.Exists(target))
             throw new CommandLineException(ExitCode.Usage, "The folder to write exists.", target, "Name a new one, or remove it first.");
         using LoadedModel model = ModelFolders.Load(folder);
         using (var progress = new ProgressBar("convert"))
-            Write(model, target, progress);
-        Console.Error.WriteLine($"{target}: {model.Parameters:N0} parameters, {model.DType}");
+            Write(model, target, quantization, progress);
+        string type = quantization == Quantization.EightBits ? "int8" : model.DType;
+        Console.Error.WriteLine($"{target}: {model.Parameters:N0} parameters, {type}");
         return ExitCode.Ok;
     }
 
-    private static void Write(LoadedModel model, string target, ProgressBar progress)
+    private static void Write(LoadedModel model, string target, Quantization quantization, ProgressBar progress)
     {
         try
         {
-            CleanCheckpoint.Write(model, target, progress);
+            CleanCheckpoint.Write(model, target, quantization == Quantization.EightBits, progress);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

@@ -34,7 +34,7 @@ internal sealed record Inspection
     /// <summary>The input vectors. <paramref name="File"/> is null when they are computed from the token id.</summary>
     internal sealed record TableFacts(
         TableSource Source, TableKind Kind, bool IsFrozen, bool IsTokenId, int Rows, int Dimensions, string Fingerprint, string? File,
-        string? Recipe);
+        string? Recipe, bool IsMapped);
 
     /// <summary>The tokenizer.</summary>
     internal sealed record TokenizerFacts(string Kind, int VocabularySize, string Fingerprint, string File, string? EndToken, int? EndTokenId);
@@ -79,7 +79,8 @@ internal sealed record Inspection
             _ => null,
         };
         return new(model.Weights.TableSource, origin.Kind, origin.IsFrozen, origin.IsTokenId, model.Table.Rows, model.Table.Dimensions,
-            model.Table.Fingerprint, file, origin.Recipe ?? model.Substrate?.Recipe);
+            model.Table.Fingerprint, file, origin.Recipe ?? model.Substrate?.Recipe,
+            model.Weights.TableSource == TableSource.TokenBits && (model.Weights.TokenCode is not null || model.Config.Code is not null));
     }
 
     private static TokenizerFacts TokenizerOf(LoadedModel model, Tokenizer tokenizer)

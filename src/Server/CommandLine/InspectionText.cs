@@ -99,7 +99,7 @@ internal static class InspectionText
     {
         (TableKind.Glyph, _) => $"glyph pictures, recipe {facts.Recipe}",
         (TableKind.Binary, _) => facts.IsTokenId ? "binary, the digits of the token id" : "binary codes",
-        (TableKind.None, _) => "the digits of the token id",
+        (TableKind.None, _) => facts.IsMapped ? "the digits of the token id through an affine map over GF(2)" : "the digits of the token id",
         (_, true) => "vectors of length 1, frozen",
         _ => "trained vectors, not frozen",
     };

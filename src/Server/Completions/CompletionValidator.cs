@@ -44,6 +44,7 @@ internal sealed class CompletionValidator
             Answers = answers,
             Candidates = candidates,
             HasLogprobs = request.Logprobs is not null,
+            HasTokenIds = request.ReturnTokenIds ?? false,
             Stream = request.Stream ?? false,
             IncludeUsage = request.StreamOptions?.IncludeUsage ?? false,
         };

@@ -26,8 +26,41 @@ public sealed class CleanCheckpointTests : IDisposable
         Assert.Equal((model.Parameters, model.DType, model.Bytes), (clean.Parameters, clean.DType, clean.Bytes));
         Assert.Equal(Logits(model), Logits(clean));
         using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(target, "model.safetensors"));
-        Assert.All(file.Tensors.Keys, name => Assert.Matches(@"^(experts\.\d\.)?(token_embeddings|transformer_layers|final_layernorm|lm_head)\.", name));
-        Assert.Equal(variant == "tablefree" ? 0 : 1, file.Tensors.Keys.Count(name => name.EndsWith("token_embeddings.weight", StringComparison.Ordinal)));
+        Assert.All(file.Tensors.Keys, name => Assert.Matches(@"^(experts\.\d\.)?((token_embeddings|transformer_layers|final_layernorm|lm_head)\.|code_(matrix|offset)$)", name));
+        Assert.Equal(variant is "tablefree" or "affine" ? 0 : 1, file.Tensors.Keys.Count(name => name.EndsWith("token_embeddings.weight", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Write_ToEightBits_AnswersAsIfQuantizedAtLoad(string variant)
+    {
+        using LoadedModel model = GoldenCheckpoint.Load(variant);
+        CleanCheckpoint.Write(model, Path.Combine(_folder.Path, "small"), toEightBits: true);
+        using LoadedModel small = Load("small");
+        Assert.Equal(("int8", model.Parameters), (small.DType, small.Parameters));
+        Assert.All(small.Experts, expert => Assert.True(expert.IsQuantized));
+        float[][] expected = Logits(model, Quantization.EightBits);
+        Assert.Equal(expected, Logits(small));
+        Assert.Equal(expected, Logits(small, Quantization.EightBits));
+        Assert.NotEqual(expected, Logits(model));
+        Assert.Equal(CpuMemory.Of(model, Quantization.EightBits), CpuMemory.Of(small));
+
+        CleanCheckpoint.Write(small, Path.Combine(_folder.Path, "again"), toEightBits: true);
+        Assert.Equal(File.ReadAllBytes(Path.Combine(_folder.Path, "small", "model.safetensors")), File.ReadAllBytes(Path.Combine(_folder.Path, "again", "model.safetensors")));
+    }
+
+    [Fact]
+    public void Write_CodeOfTheOperator_BecomesPartOfTheConfig()
+    {
+        _folder.Copy(TestData.Path("checkpoints", "tablefree"), "coded");
+        string[] rows = [.. Enumerable.Range(0, 16).Select(i => new string('0', 15 - i) + "1" + new string('0', i))];
+        _folder.Write("coded/serving.json", $$"""{"code_matrix": ["{{string.Join("\", \"", rows)}}"], "code_offset": "1000000000000001"}""");
+        using LoadedModel coded = Load("coded"), plain = GoldenCheckpoint.Load("tablefree");
+        Assert.NotEqual(Logits(plain), Logits(coded));
+        Assert.Equal(plain.Table.Row(5).ToArray().Reverse().Select((bit, i) => i is 0 or 15 ? 1 - bit : bit), coded.Table.Row(5).ToArray());
+        CleanCheckpoint.Write(coded, Path.Combine(_folder.Path, "clean"));
+        using LoadedModel clean = Load("clean");
+        Assert.Equal(Logits(coded), Logits(clean));
     }
 
     [Fact]
@@ -94,9 +127,9 @@ public sealed class CleanCheckpointTests : IDisposable
         return LoadedModel.Load(root, root.Models.Single(model => model.Id == id));
     }
 
-    private static float[][] Logits(LoadedModel model)
+    private static float[][] Logits(LoadedModel model, Quantization quantization = Quantization.None)
     {
-        using var weights = new CpuExperts(model, 1);
+        using var weights = new CpuExperts(model, 1, quantization);
         using IBackend backend = weights.NewBackend(new CpuOptions { Threads = 1, KvBlocks = 4 });
         return new Sequence(backend, [0, 1]).Run([5, 99, 200, 7, 31, 255, 0, 18], 3);
     }

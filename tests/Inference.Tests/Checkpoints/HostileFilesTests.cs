@@ -16,8 +16,9 @@ public sealed class HostileFilesTests : IDisposable
     // The floor is what an ordinary load of these small files takes, and what a pickle may ask for by itself.
     private const long MaxAllocation = 96L << 20;
 
-    // Not a measurement: what takes this long on a busy machine hangs.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    // On a busy machine anything can be late once, so what takes longer is tried again.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private const int Tries = 5;
 
     private static readonly int Mutations =
         int.TryParse(Environment.GetEnvironmentVariable("SERVING_MUTATIONS"), out int count) ? count : 10_000;
@@ -47,16 +48,21 @@ public sealed class HostileFilesTests : IDisposable
         {
             byte[] mutation = Mutate(file, whole, new Mutator(seed));
             File.WriteAllBytes(path, mutation);
-            refused += Try(model, $"{file}, seed {seed}", mutation.Length);
+            string what = $"{file}, seed {seed}";
+            refused += Try(model, what, mutation.Length, out TimeSpan time) ? 1 : 0;
+            for (int again = 1; again < Tries && time > Patience; again++)
+                _ = Try(model, what, mutation.Length, out time);
+            Assert.True(time <= Patience, $"{what}: {time.TotalSeconds:0.0} s.");
         }
 
         // Most damage is to be seen; a flipped bit of a weight, or a key that nobody reads, cannot be.
         Assert.InRange(refused, count / 10, count);
     }
 
-    private int Try(string model, string what, long fileBytes)
+    private bool Try(string model, string what, long fileBytes, out TimeSpan time)
     {
-        long before = GC.GetAllocatedBytesForCurrentThread(), start = Stopwatch.GetTimestamp();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        long start = Stopwatch.GetTimestamp();
         string? fault = null;
         try
         {
@@ -69,8 +75,8 @@ public sealed class HostileFilesTests : IDisposable
 
         Assert.True(fault is null || fault.Contains(_folder.Path, StringComparison.Ordinal), $"{what}: no file is named: {fault}");
         Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < MaxAllocation + (4 * fileBytes), $"{what}: too much memory.");
-        Assert.True(Stopwatch.GetElapsedTime(start) < Patience, $"{what}: too long.");
-        return fault is null ? 0 : 1;
+        time = Stopwatch.GetElapsedTime(start);
+        return fault is not null;
     }
 
     /// <summary>Loads all that a server reads of a model.</summary>

@@ -25,6 +25,15 @@ public sealed class TensorNamesTests
     [InlineData("model.norm.weight", "FinalNorm", -1, false)]
     [InlineData("final_layernorm.bias", "FinalNorm", -1, true)]
     [InlineData("lm_head.bias", "Head", -1, true)]
+    [InlineData("model.layers.4.mlp.up_proj.weight", "Up", 4, false)]
+    [InlineData("model.layers.4.mlp.down_proj.bias", "Down", 4, true)]
+    [InlineData("layers.2.mlp.dense_4h_to_h.weight", "Down", 2, false)]
+    [InlineData("layers.2.attention_norm.weight", "AttentionNorm", 2, false)]
+    [InlineData("layers.2.ffn_norm.weight", "MlpNorm", 2, false)]
+    [InlineData("code_affine.A", "CodeMatrix", -1, false)]
+    [InlineData("model.affine_matrix", "CodeMatrix", -1, false)]
+    [InlineData("code_offset", "CodeOffset", -1, false)]
+    [InlineData("b", "CodeOffset", -1, false)]
     [InlineData("layers.0.self_attn.rotary_emb.inv_freq", "Buffer", -1, false)]
     [InlineData("h.0.attn.bias", "Buffer", -1, false)]
     [InlineData("layers.0.self_attn.causal_mask", "Buffer", -1, false)]
@@ -40,6 +49,7 @@ public sealed class TensorNamesTests
     [InlineData("lm_head.weight\n")]
     [InlineData("layers.99999.ln1.weight")]
     [InlineData("a.b.lm_head.weight")]
+    [InlineData("layers.0.mlp.gate_proj.weight")]
     [InlineData("")]
     public void Classify_UnknownName_GivesNothing(string name) => Assert.Null(TensorNames.Classify(name));
 
@@ -65,6 +75,7 @@ public sealed class TensorNamesTests
     [InlineData("transformer_layers.0.norm.weight")]
     [InlineData("model.layers.0.attn.norm.weight")]
     [InlineData("a.b.lm_head.weight")]
+    [InlineData("layers.0.mlp.gate_proj.weight")]
     [InlineData("experts.lm_head")]
     public void Place_UnknownName_GivesNothing(string name) => Assert.Null(TensorNames.Place(name));
 }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Serving.Glyphs.Embeddings;
 using Serving.Inference.Checkpoints;
 
 namespace Serving.Inference.Tests.Checkpoints;
@@ -150,7 +152,9 @@ public sealed class WeightsResolverTests
     {
         Dictionary<string, Tensor> tensors = Tensors();
         tensors["lm_head.weight"] = Tensor.InMemory("lm_head.weight", DType.I8, new byte[80], 10, 8);
-        Assert.Equal("I8", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Found);
+        Assert.Contains("in all matrices or in none", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
+        tensors["lm_head.weight"] = Tensor.InMemory("lm_head.weight", DType.I32, new byte[320], 10, 8);
+        Assert.Equal("I32", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Found);
     }
 
     [Theory]
@@ -171,6 +175,59 @@ public sealed class WeightsResolverTests
         Assert.Equal(TableSource.TokenBits, weights.TableSource);
         Assert.Equal([0, 1, 1, 0], weights.Table.Row(6).ToArray());
         Assert.Throws<CheckpointException>(() => Resolve(Config with { InputWidth = 2 }, tensors.Values));
+    }
+
+    // Worked out by hand: rows of A as sums of an id's digits x0 (of 8) to x3 (of 1).
+    [Theory]
+    [InlineData(0, "1001")]
+    [InlineData(1, "1100")]
+    [InlineData(6, "0011")]
+    [InlineData(9, "1110")]
+    public void Resolve_NoTableButAMap_ReadsTheDigitsThroughIt(int id, string code)
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Remove("wte.weight");
+        byte[] matrix = [0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1];
+        tensors["code.A"] = Tensor.InMemory("code.A", DType.I64, [.. matrix.SelectMany(bit => BitConverter.GetBytes((long)bit))], 4, 4);
+        tensors["code.b"] = Tensor.InMemory("code.b", DType.F32, [.. new[] { 1f, 0, 0, 1 }.SelectMany(BitConverter.GetBytes)], 4);
+        float[] expected = [.. code.Select(digit => digit - '0')];
+        TransformerWeights weights = Resolve(Config, tensors.Values);
+        Assert.Equal(expected, weights.Table.Row(id).ToArray());
+        Assert.DoesNotContain(weights.Notes, note => note.Contains("invertible"));
+
+        tensors.Remove("code.A");
+        tensors.Remove("code.b");
+        TokenCode said = new ConfigKeys("serving.json", JsonDocument.Parse("""{"m": ["0100", "0111", "1100", "0001"], "o": "1001"}""").RootElement).Code("m", "o")!;
+        Assert.Equal(expected, Resolve(Config with { Code = said }, tensors.Values).Table.Row(id).ToArray());
+    }
+
+    [Fact]
+    public void Resolve_MapOfOtherValuesOrShape_IsRefused()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors.Remove("wte.weight");
+        tensors["A"] = Tensor.InMemory("A", [1, 0, 0, 0.5f, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], 4, 4);
+        Assert.Contains("zeros and ones", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
+        tensors["A"] = Tensor.InMemory("A", new float[8], 4, 2);
+        Assert.Contains("[4, 2]", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
+        tensors["A"] = Tensor.InMemory("A", new float[16], 4, 4);
+        Assert.Contains(Resolve(Config, tensors.Values).Notes, note => note.Contains("not invertible"));
+    }
+
+    [Fact]
+    public void Resolve_GatedMlp_IsRefusedInWords()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors["layers.0.mlp.gate_proj.weight"] = Tensor.InMemory("layers.0.mlp.gate_proj.weight", new float[96], 12, 8);
+        Assert.Contains("gated", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
+    }
+
+    [Fact]
+    public void Resolve_WholeNumbersInOneMatrixOnly_AreRefused()
+    {
+        Dictionary<string, Tensor> tensors = Tensors();
+        tensors["layers.0.attn.q.weight"] = Tensor.InMemory("layers.0.attn.q.weight", DType.I8, new byte[64], 8, 8);
+        Assert.Contains("in all matrices or in none", Assert.Throws<CheckpointException>(() => Resolve(Config, tensors.Values)).Message);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Serving.Inference.Checkpoints;
 
 namespace Serving.Inference.Cpu.Kernels;
 
@@ -7,7 +8,7 @@ namespace Serving.Inference.Cpu.Kernels;
 internal readonly unsafe struct PanelInt8 : IPanel
 {
     /// <summary>Inputs that share a scale; the last group of a matrix may have fewer.</summary>
-    public const int GroupInputs = 64;
+    public const int GroupInputs = EightBits.GroupInputs;
 
     /// <summary>Bytes of a group's 64 scales.</summary>
     public const int ScaleBytes = 128;
