@@ -28,6 +28,8 @@ def batches(ids, tokens, context, generator):
 @torch.no_grad()
 def measure(model, ids, context, local, windows=64):
     """Mean loss in nats a token over the first windows of the validation text: quick, for the curve only."""
+    windows = min(windows, (len(ids) - 1) // context)
+    if windows == 0: raise SystemExit(f"The validation text needs more than {context} tokens, but has {len(ids)}.")
     take = ids[:windows * context + 1]
     x, y = take[:-1].view(-1, context), take[1:].view(-1, context)
     total = 0
