@@ -76,6 +76,10 @@ public sealed class Engine : IAsyncDisposable
     /// <summary>A snapshot of the engine.</summary>
     public EngineStatistics Statistics => _door.Statistics;
 
+    /// <summary>Refuses what <see cref="Submit"/> would refuse of any request, before work is put into preparing one.</summary>
+    /// <exception cref="EngineRefusedException">The engine takes nothing now.</exception>
+    public void ThrowIfFull() => _door.ThrowIfFull();
+
     /// <summary>Takes a request.</summary>
     /// <param name="request">What to generate.</param>
     /// <param name="cancellation">Ends the request wherever it is; its blocks are free within one step.</param>

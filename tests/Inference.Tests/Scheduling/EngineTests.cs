@@ -43,11 +43,13 @@ public class EngineTests
         EngineRefusedException refused = Refusal(engine);
 
         Assert.Equal(EngineRefusal.QueueFull, refused.Reason);
+        Assert.Equal(EngineRefusal.QueueFull, Assert.Throws<EngineRefusedException>(engine.ThrowIfFull).Reason);
         Assert.InRange(refused.RetryAfterSeconds, 1, 120);
         Assert.Equal((2, 4L), (engine.Statistics.WaitingRequests, engine.Statistics.WaitingTokens));
         stalled.Release();
         foreach (ChannelReader<GenerationEvent> events in taken)
             Assert.Equal(FinishReason.Length, Last(await ReadAll(events)).Reason);
+        engine.ThrowIfFull();
         await ReadAll(engine.Submit(Requests.Of(7, 8), Stay));
     }
 
