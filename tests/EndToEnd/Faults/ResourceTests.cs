@@ -7,7 +7,7 @@ namespace Serving.EndToEnd.Faults;
 [Collection(FaultSeries.Name)]
 public sealed class ResourceTests : IDisposable
 {
-    private const int LimitMiB = 176;
+    private const int LimitMiB = 208;
 
     private static readonly Dictionary<string, string> Nothing = [];
 
