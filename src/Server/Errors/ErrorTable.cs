@@ -159,5 +159,8 @@ internal static class ErrorTable
 
     // Time alone helps nothing: Retry-After is for those who know that somebody is at it.
     private static ApiFailure UntilMended(string message, string param = "model") => new(
-        StatusCodes.Status503ServiceUnavailable, new(message, ServerFault, param, ErrorCode.MemberUnavailable), 30) { IsPermanent = true };
+        StatusCodes.Status503ServiceUnavailable, new(message, ServerFault, param, ErrorCode.MemberUnavailable), 30)
+    {
+        IsPermanent = true,
+    };
 }
