@@ -15,7 +15,7 @@ public sealed class GlyphTests(Chromium chromium)
     {
         await using Tab tab = await chromium.OpenAsync();
         await tab.GoAsync("glyphs");
-        await tab.Page.GetByLabel("Text, a code point").FillAsync(search);
+        await tab.Page.GetByLabel("Type anything").FillAsync(search);
         await tab.Page.GetByText(name).WaitForAsync();
         Assert.Empty(tab.Faults);
     }
@@ -33,6 +33,22 @@ public sealed class GlyphTests(Chromium chromium)
             Assert.Equal(neighbors[i].GetProperty("id").GetInt32().ToString(CultureInfo.InvariantCulture), await shown.Nth(i).GetAttributeAsync("data-id"));
             Assert.Equal(neighbors[i].GetProperty("cosine").GetDouble(), double.Parse((await shown.Nth(i).GetAttributeAsync("data-cosine"))!, CultureInfo.InvariantCulture), 1e-5);
         }
+    }
+
+    [Fact]
+    public async Task Token_InOtherModels_IsLookedUpInEach()
+    {
+        await using Tab tab = await chromium.OpenAsync();
+        await tab.GoAsync("glyphs?text=%D0%96");
+        ILocator rows = tab.Page.GetByRole(AriaRole.Region, new() { Name = "The same text in every model" }).Locator("tbody tr");
+        await rows.First.WaitForAsync();
+        JsonElement models = (await chromium.Server.Client.GetFromJsonAsync<JsonElement>("/v1/models")).GetProperty("data");
+        string[] expected = [.. await Task.WhenAll(models.EnumerateArray().Where(model => model.GetProperty("kind").GetString() == "model").Select(async model =>
+        {
+            JsonElement token = (await chromium.Server.Client.GetFromJsonAsync<JsonElement>($"/v1/models/{model.GetProperty("id").GetString()}/embeddings/lookup?text=%D0%96")).GetProperty("data")[0];
+            return $"{model.GetProperty("id").GetString()}this table#{token.GetProperty("id").GetInt32()}";
+        }))];
+        Assert.Equal(expected, await rows.AllTextContentsAsync());
     }
 
     [Fact]

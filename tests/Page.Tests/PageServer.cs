@@ -29,11 +29,12 @@ internal sealed class PageServer : IAsyncDisposable
     /// <param name="models">A folder of models; null = the bundled ones.</param>
     /// <param name="port">0 = any free one.</param>
     /// <param name="load">How models are loaded; null = from their files.</param>
-    public static async Task<PageServer> StartAsync(string? models = null, int port = 0, LoadModel? load = null)
+    /// <param name="settings">More settings, as on the command line.</param>
+    public static async Task<PageServer> StartAsync(string? models = null, int port = 0, LoadModel? load = null, params string[] settings)
     {
         models ??= Path.Combine(TestData.RepositoryRoot, "models");
         WebApplication app = ServerApplication.Build(
-            [$"--urls=http://127.0.0.1:{port}", "--Serilog:MinimumLevel:Default=Fatal", $"--Serving:Models={models}"],
+            [$"--urls=http://127.0.0.1:{port}", "--Serilog:MinimumLevel:Default=Fatal", $"--Serving:Models={models}", .. settings],
             services =>
             {
                 if (load is not null) services.AddSingleton(load);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -66,6 +67,21 @@ public sealed class PlayTests(Chromium chromium)
         await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Write", Exact = true }).ClickAsync();
         await tab.Page.GetByRole(AriaRole.Alert).GetByText("The model '<img src=x onerror=alert(1)>' does not exist.").WaitForAsync();
         Assert.DoesNotContain(tab.Faults, fault => !fault.Contains("404", StringComparison.Ordinal)); // the browser notes the answer itself
+    }
+
+    // Quotes of every kind, what shells and templates read, line ends, other scripts.
+    [Fact]
+    public async Task Curl_PastedIntoAShell_AnswersAsThePageDoes()
+    {
+        if (!OperatingSystem.IsLinux() || !File.Exists("/usr/bin/curl")) Assert.Skip("There is no curl to paste into.");
+        await using Tab tab = await chromium.OpenAsync();
+        const string Prompt = "It's \"so\" {a} \\ `id` $HOME ${x} !\n\tтак <b>&amp;</b> 話";
+        await tab.GoAsync($"play?model=glyph-en&max_tokens=8&seed=3&top_k=20&prompt={Uri.EscapeDataString(Prompt)}");
+        await WriteAsync(tab.Page);
+        string written = string.Concat(await tab.Page.Locator(".token").AllTextContentsAsync());
+        using var shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", $"{await tab.Page.Locator(".code pre").TextContentAsync()} --silent"]) { RedirectStandardOutput = true })!;
+        JsonElement answer = JsonDocument.Parse(await shell.StandardOutput.ReadToEndAsync()).RootElement;
+        Assert.Equal(written, answer.GetProperty("choices")[0].GetProperty("text").GetString());
     }
 
     private static async Task WriteAsync(IPage page)

@@ -18,6 +18,8 @@ public sealed class ViewTests(Chromium chromium)
         vllm:num_requests_waiting{model_name="glyph-en"} 1
         # TYPE vllm:generation_tokens_total counter
         vllm:generation_tokens_total{model_name="glyph-en"} 4100
+        # TYPE serving_weights_shared_bytes gauge
+        serving_weights_shared_bytes 59848704
         """;
 
     public static TheoryData<string, int, bool> Views()
@@ -57,7 +59,7 @@ public sealed class ViewTests(Chromium chromium)
         await tab.GoAsync("server");
         await tab.Page.GetByText("5 requests").WaitForAsync();
         await tab.Page.GetByText("1 waiting").WaitForAsync();
-        await tab.Page.GetByText(new Regex(@"\d MB are saved")).WaitForAsync();
+        await tab.Page.GetByText(new Regex("59.8 MB are saved")).WaitForAsync();
     }
 
     [Fact]
@@ -102,7 +104,7 @@ public sealed class ViewTests(Chromium chromium)
                 break;
             case "compare":
                 await page.GetByRole(AriaRole.Button, new() { Name = "Write side by side" }).ClickAsync();
-                await page.Locator("tbody").First.WaitForAsync();
+                await page.Locator(".token-table [data-figure=KL][data-value]").Last.WaitForAsync();
                 await page.GetByRole(AriaRole.Button, new() { Name = "Score the text" }).ClickAsync();
                 await page.Locator(".score").First.WaitForAsync();
                 await page.Locator(".token").Nth(5).HoverAsync();

@@ -11,8 +11,8 @@ public sealed class NearestRows
     /// <summary>Rows of one piece of work.</summary>
     private const int ChunkRows = 2048;
 
-    /// <summary>Queries of one scan: more would need much memory for their cosines.</summary>
-    private const int QueriesAtOnce = 64;
+    /// <summary>Queries of one scan: their cosines, half a megabyte each for 131,072 rows, shall stay near.</summary>
+    private const int QueriesAtOnce = 16;
 
     private readonly FrozenTable _table;
     private readonly RoundedCosines _rounded;
@@ -69,7 +69,9 @@ public sealed class NearestRows
             _rounded.Compute(prepared, start, length, cosines);
             best[chunk] = [.. queries.Select((query, i) => BestOf(cosines[i].AsSpan(start, length), query - start, count))];
         });
-        return [.. queries.Select((query, i) => Refine(query, cosines[i], best.SelectMany(chunk => chunk[i]), count))];
+        var nearest = new Neighbor[queries.Length][];
+        Parallel.For(0, queries.Length, i => nearest[i] = Refine(queries[i], cosines[i], best.SelectMany(chunk => chunk[i]), count));
+        return nearest;
     }
 
     /// <summary>The largest cosines of a piece, in no order; the query's own is left out.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -16,7 +17,10 @@ internal sealed class RoundedCosines
 
     private const int Tile = 4;
 
-    private static readonly int Lanes = Vector512<uint>.Count;
+    /// <summary>128 KB of a row of 1,024.</summary>
+    private const int BlockRows = 64;
+
+    private static int Lanes => Vector512<uint>.Count;
 
     private readonly FrozenTable _table;
     private readonly float[] _inverseNorms;
@@ -54,31 +58,54 @@ internal sealed class RoundedCosines
         return new Query(even, odd, _inverseNorms[row]);
     }
 
-    /// <summary>The cosines of some queries with rows from <paramref name="start"/> on.</summary>
+    /// <summary>The cosines of some queries with rows from <paramref name="start"/> on, the same bits for any number of queries.</summary>
     /// <param name="queries">Of <see cref="Prepare"/>.</param>
     /// <param name="start">The first row.</param>
     /// <param name="length">How many.</param>
     /// <param name="cosines">[queries][rows of the table], written from <paramref name="start"/> on.</param>
     public void Compute(Query[] queries, int start, int length, float[][] cosines)
     {
-        int row = start;
-        for (; row <= start + length - Tile; row += Tile)
+        // A block of rows comes from memory once, and stays near for all queries.
+        for (int end = start + length; start < end; start += BlockRows)
         {
-            for (int i = 0; i < queries.Length; i++)
-            {
-                Vector128<float> norms = Vector128.Create(_inverseNorms, row) * queries[i].InverseNorm;
-                (Dots(queries[i], row) * norms).CopyTo(cosines[i], row);
-            }
-        }
-
-        for (; row < start + length; row++)
-        {
-            for (int i = 0; i < queries.Length; i++)
-                cosines[i][row] = Dot(queries[i], row) * queries[i].InverseNorm * _inverseNorms[row];
+            int stop = Math.Min(start + BlockRows, end), query = 0;
+            for (; query <= queries.Length - 2; query += 2)
+                ComputeTwo(queries[query], queries[query + 1], start, stop, cosines[query], cosines[query + 1]);
+            if (query < queries.Length)
+                ComputeOne(queries[query], start, stop, cosines[query]);
         }
     }
 
+    private void ComputeOne(in Query query, int row, int stop, float[] cosines)
+    {
+        for (; row <= stop - Tile; row += Tile)
+            Write(Dots(query, row), query, row, cosines);
+        for (; row < stop; row++)
+            cosines[row] = Dot(query, row) * (query.InverseNorm * _inverseNorms[row]);
+    }
+
+    private void ComputeTwo(in Query a, in Query b, int row, int stop, float[] cosinesA, float[] cosinesB)
+    {
+        for (; row <= stop - Tile; row += Tile)
+        {
+            (Vector128<float> dotsA, Vector128<float> dotsB) = Dots(a, b, row);
+            Write(dotsA, a, row, cosinesA);
+            Write(dotsB, b, row, cosinesB);
+        }
+
+        for (; row < stop; row++)
+        {
+            cosinesA[row] = Dot(a, row) * (a.InverseNorm * _inverseNorms[row]);
+            cosinesB[row] = Dot(b, row) * (b.InverseNorm * _inverseNorms[row]);
+        }
+    }
+
+    private void Write(Vector128<float> dots, in Query query, int row, float[] cosines) =>
+        (dots * (Vector128.Create(_inverseNorms, row) * query.InverseNorm)).CopyTo(cosines, row);
+
+    // Compiled at once for good: a table is asked too seldom to earn it.
     // Four rows at once: four chains of additions, and four streams of memory.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private Vector128<float> Dots(in Query query, int row)
     {
         ref float even = ref MemoryMarshal.GetArrayDataReference(query.Even);
@@ -95,6 +122,33 @@ internal sealed class RoundedCosines
         }
 
         return Vector128.Create(Vector512.Sum(sum0), Vector512.Sum(sum1), Vector512.Sum(sum2), Vector512.Sum(sum3));
+    }
+
+    // The same for two queries: a word is split once for both, and eight chains keep two multipliers busy.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private (Vector128<float> A, Vector128<float> B) Dots(in Query a, in Query b, int row)
+    {
+        ref float evenA = ref MemoryMarshal.GetArrayDataReference(a.Even), oddA = ref MemoryMarshal.GetArrayDataReference(a.Odd);
+        ref float evenB = ref MemoryMarshal.GetArrayDataReference(b.Even), oddB = ref MemoryMarshal.GetArrayDataReference(b.Odd);
+        ref uint words = ref _rows[row * _words];
+        (Vector512<float> a0, Vector512<float> a1, Vector512<float> a2, Vector512<float> a3) = (default, default, default, default);
+        (Vector512<float> b0, Vector512<float> b1, Vector512<float> b2, Vector512<float> b3) = (default, default, default, default);
+        for (nuint i = 0, width = (nuint)_words; i < width; i += (nuint)Lanes)
+        {
+            Vector512<float> firstA = Vector512.LoadUnsafe(ref evenA, i), secondA = Vector512.LoadUnsafe(ref oddA, i);
+            Vector512<float> firstB = Vector512.LoadUnsafe(ref evenB, i), secondB = Vector512.LoadUnsafe(ref oddB, i);
+            Vector512<uint> word = Vector512.LoadUnsafe(ref words, i);
+            (a0, b0) = (Add(a0, word, firstA, secondA), Add(b0, word, firstB, secondB));
+            word = Vector512.LoadUnsafe(ref words, i + width);
+            (a1, b1) = (Add(a1, word, firstA, secondA), Add(b1, word, firstB, secondB));
+            word = Vector512.LoadUnsafe(ref words, i + (2 * width));
+            (a2, b2) = (Add(a2, word, firstA, secondA), Add(b2, word, firstB, secondB));
+            word = Vector512.LoadUnsafe(ref words, i + (3 * width));
+            (a3, b3) = (Add(a3, word, firstA, secondA), Add(b3, word, firstB, secondB));
+        }
+
+        return (Vector128.Create(Vector512.Sum(a0), Vector512.Sum(a1), Vector512.Sum(a2), Vector512.Sum(a3)),
+            Vector128.Create(Vector512.Sum(b0), Vector512.Sum(b1), Vector512.Sum(b2), Vector512.Sum(b3)));
     }
 
     private float Dot(in Query query, int row)

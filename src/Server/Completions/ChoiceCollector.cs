@@ -11,6 +11,8 @@ internal sealed class ChoiceCollector
     private readonly List<IReadOnlyDictionary<string, float>?> _topLogprobs = [];
     private readonly List<int> _offsets = [];
     private readonly List<ExpertLogprobs> _experts = [];
+    private readonly List<int> _tokenIds = [];
+    private IReadOnlyList<int>? _promptTokenIds;
     private string? _finishReason;
 
     public void Add(CompletionChoice piece)
@@ -19,6 +21,8 @@ internal sealed class ChoiceCollector
         _finishReason = piece.FinishReason ?? _finishReason;
         if (piece.ExpertLogprobs is { } experts)
             _experts.Add(experts);
+        _promptTokenIds ??= piece.PromptTokenIds;
+        _tokenIds.AddRange(piece.TokenIds ?? []);
         if (piece.Logprobs is not { } logprobs)
             return;
         _tokens.AddRange(logprobs.Tokens);
@@ -36,5 +40,7 @@ internal sealed class ChoiceCollector
         ExpertLogprobs = _experts.Count == 0 ? null : new(
             _experts[0].Experts, [.. _experts.SelectMany(piece => piece.TokenLogprobs)],
             [.. _experts.SelectMany(piece => piece.TopTokens)], [.. _experts.SelectMany(piece => piece.Disagreement)]),
+        PromptTokenIds = _promptTokenIds,
+        TokenIds = _promptTokenIds is null ? null : _tokenIds,
     };
 }

@@ -13,7 +13,7 @@ internal sealed class CompletionAnswer(HttpContext http, CompletionPlan plan, Se
     private readonly ChoiceCollector[] _choices = [.. plan.Choices.Select(_ => new ChoiceCollector())];
 
     protected override Func<GenerationEvent, CompletionChoice> Follow(CompletionPlan.Choice choice) =>
-        new ChoiceProgress(choice, Plan.Model.Tokenizer, Plan.Model.Ensemble).Step;
+        new ChoiceProgress(choice, Plan.Model.Tokenizer, Plan.Model.Ensemble, Plan.HasTokenIds).Step;
 
     protected override void Send(CompletionChoice piece, EventStream events) =>
         events.Data(Completion([piece], usage: null), ServerJson.Contracts.Completion);

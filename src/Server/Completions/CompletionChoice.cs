@@ -17,4 +17,12 @@ internal sealed record CompletionChoice(
     [Description("When asked for: what each expert of the ensemble thought of the generated tokens.")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ExpertLogprobs? ExpertLogprobs { get; init; }
+
+    [Description("When asked for: the prompt's tokens; of a stream, in the choice's first chunk.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<int>? PromptTokenIds { get; init; }
+
+    [Description("When asked for: the generated tokens, in the order of logprobs.tokens without an echoed prompt.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<int>? TokenIds { get; init; }
 }

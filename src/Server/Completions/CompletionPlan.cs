@@ -20,6 +20,9 @@ internal sealed record CompletionPlan(ServedModel Model, IReadOnlyList<Completio
     /// <summary>Whether log-probabilities are part of the answer.</summary>
     public bool HasLogprobs { get; init; }
 
+    /// <summary>Whether the ids of tokens are.</summary>
+    public bool HasTokenIds { get; init; }
+
     /// <summary>Whether to send events.</summary>
     public bool Stream { get; init; }
 

@@ -27,4 +27,7 @@ internal sealed record CompletionRequest : GenerationFields
 
     [Description("Of an ensemble: report what each expert thought of every generated token. Default false.")]
     public bool? ExpertLogprobs { get; set; }
+
+    [Description("Report the ids of the prompt's and of the generated tokens; texts alone do not always tell them. Default false.")]
+    public bool? ReturnTokenIds { get; set; }
 }

@@ -47,6 +47,31 @@ public sealed class CompletionContractTests(SmallServer small) : IClassFixture<S
         }
     }
 
+    [Fact]
+    public async Task TokenIds_AskedFor_AreTheIdsOfPromptAndAnswer()
+    {
+        const string Body = """{"model":"plain","prompt":["Hi","{}"],"max_tokens":12,"temperature":1,"seed":4,"ignore_eos":true,"logprobs":0,"return_token_ids":true""";
+        JsonElement[] choices = [.. (await small.Server.CompleteJsonAsync(Body + "}")).GetProperty("choices").EnumerateArray()];
+        Assert.Equal([[44, 77], [95, 97]], choices.Select(choice => Ids(choice, "prompt_token_ids").ToArray()));
+        foreach (JsonElement choice in choices)
+        {
+            Assert.Equal(12, Ids(choice, "token_ids").Count());
+            Assert.Equal(choice.GetProperty("logprobs").GetProperty("tokens").EnumerateArray().Select(token => token.GetString()),
+                Ids(choice, "token_ids").Select(id => id < 4 ? SpecialTokens[id] : ((char)(32 + id - 4)).ToString()));
+        }
+
+        JsonElement[] chunks = [.. (await small.Server.CompleteEventsAsync(Body + ",\"stream\":true}")).SkipLast(1).Select(data => JsonDocument.Parse(data).RootElement.GetProperty("choices")[0])];
+        foreach (JsonElement choice in choices)
+        {
+            JsonElement[] own = [.. chunks.Where(chunk => chunk.GetProperty("index").GetInt32() == choice.GetProperty("index").GetInt32())];
+            Assert.Equal(Ids(choice, "prompt_token_ids"), own.SelectMany(chunk => Ids(chunk, "prompt_token_ids")));
+            Assert.Equal(Ids(choice, "token_ids"), own.SelectMany(chunk => Ids(chunk, "token_ids")));
+        }
+
+        static IEnumerable<int> Ids(JsonElement choice, string name) =>
+            choice.TryGetProperty(name, out JsonElement ids) ? ids.EnumerateArray().Select(id => id.GetInt32()) : [];
+    }
+
     [Theory]
     [InlineData("\"temperature\":0")]
     [InlineData("\"temperature\":1,\"seed\":7")]

@@ -38,6 +38,16 @@ public sealed class InspectionTests(InspectedServers servers) : IClassFixture<In
         Assert.Equal(HttpStatusCode.NotFound, rebuilt.StatusCode);
     }
 
+    // The two read equal codes, which are in memory once.
+    [Fact]
+    public async Task Table_OfCodesStoredAndComputed_AreToldApart()
+    {
+        JsonElement stored = await SmallAsync("/v1/models/narrow/embeddings"), computed = await SmallAsync("/v1/models/tablefree/embeddings");
+        Assert.Equal(("binary", "none"), (Text(stored, "source"), Text(computed, "source")));
+        Assert.Equal(JsonValueKind.Null, computed.GetProperty("fingerprint").ValueKind);
+        Assert.All([stored, computed], table => Assert.Empty(table.GetProperty("shared_with").EnumerateArray()));
+    }
+
     [Fact]
     public async Task Token_OfTableWithoutTable_HasTheDigitsOfItsId()
     {

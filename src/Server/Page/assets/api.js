@@ -13,11 +13,14 @@ export const reach = { changed: () => {}, refused: () => {} };
 
 let key = sessionStorage.getItem("key") ?? "";
 
-/** The key that goes with every request, for servers that want one; kept until the tab is closed. */
+/** The key that goes with every request, for servers that want one; kept until the tab is closed. "" forgets it. */
 export function useKey(value) {
   key = value.trim();
-  sessionStorage.setItem("key", key);
+  if (key) sessionStorage.setItem("key", key);
+  else sessionStorage.removeItem("key");
 }
+
+export const hasKey = () => key !== "";
 
 async function send(path, options = {}) {
   let response;
@@ -85,9 +88,10 @@ const table = model => `/v1/models/${encodeURIComponent(model)}/embeddings`;
 
 export const describeTable = model => get(table(model));
 export const lookup = (model, text, signal) => get(`${table(model)}/lookup?text=${encodeURIComponent(text)}`, signal);
-export const tokenIds = async (model, text, signal) =>
-  (await get(`${table(model)}/lookup?glyphs=false&text=${encodeURIComponent(text)}`, signal)).data.map(token => token.id);
+/** A text as the model gets it: { tokens: [ids], count, max_model_len }. */
+export const tokenize = (model, prompt, signal) => post("/tokenize", { model, prompt }, signal);
 export const token = (model, id, neighbors = 0) => get(`${table(model)}/${id}?neighbors=${neighbors}&vector=true`);
+export const spelling = async (model, id) => (await get(`${table(model)}/${id}`)).text;
 export const rebuilt = (model, id, components, signal) => get(`${table(model)}/${id}/rebuilt${components === undefined ? "" : `?components=${components}`}`, signal);
 export const map = (model, query) => get(`${table(model)}/map${query}`);
 export const picture = async (model, id) => (await send(`${table(model)}/${id}/glyph.png?scale=2`)).blob();

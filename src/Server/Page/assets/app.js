@@ -1,6 +1,6 @@
 // The frame of the page: which view is shown, the theme, and whether the server is there.
 import { el, fill } from "./dom.js";
-import { models, reach, useKey } from "./api.js";
+import { hasKey, models, reach, useKey } from "./api.js";
 import { read } from "./state.js";
 import { play } from "./play.js";
 import { compare } from "./compare.js";
@@ -13,7 +13,7 @@ const titles = { play: "Play", compare: "Compare", ensemble: "Ensemble", glyphs:
 const main = document.getElementById("main"), banner = document.getElementById("offline");
 const RETRY_MS = 1000;
 
-let current = null;
+let current = null, currentName = null;
 let shown = 0;
 
 /** Shows the view of the address. A view is told the server's models; it returns what ends it, and what paints its pictures anew. */
@@ -34,9 +34,17 @@ async function show() {
     const root = el("div", { class: `view ${name}` });
     fill(main, root);
     current = views[name](root, params, known) ?? null;
+    if (currentName !== null && currentName !== name) arrive();
+    currentName = name;
   } catch (fault) {
     if (turn === shown) fill(main, el("h1", {}, titles[name]), el("p", { class: "alert", role: "alert" }, fault.message));
   }
+}
+
+/** Another view begins at its top, for the eye and for the keyboard. */
+function arrive() {
+  scrollTo(0, 0);
+  main.focus({ preventScroll: true });
 }
 
 // While the server is away the view stays as it is; a view that could not be shown is, as soon as the server is back.
@@ -56,14 +64,25 @@ async function retry() {
   if (!main.querySelector(".view")) show();
 }
 
-const keyForm = document.getElementById("key");
-reach.refused = () => { keyForm.hidden = false; };
-keyForm.addEventListener("submit", event => {
-  event.preventDefault();
-  useKey(document.getElementById("key-value").value);
+// A server with keys: the page asks for one when it is refused.
+const keyForm = document.getElementById("key"), keyValue = document.getElementById("key-value"), forget = document.getElementById("forget");
+reach.refused = () => {
+  keyForm.hidden = false;
+  document.getElementById("key-note").textContent = hasKey() ? "The key was not accepted." : "It is kept until you close the tab.";
+  keyValue.focus();
+};
+
+function setKey(value) {
+  useKey(value);
+  keyValue.value = "";
   keyForm.hidden = true;
+  forget.hidden = !hasKey();
   show();
-});
+}
+
+keyForm.addEventListener("submit", event => { event.preventDefault(); setKey(keyValue.value); });
+forget.addEventListener("click", () => setKey(""));
+forget.hidden = !hasKey();
 
 const theme = document.getElementById("theme");
 const themes = ["system", "light", "dark"];

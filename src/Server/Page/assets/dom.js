@@ -37,6 +37,17 @@ export function choice(options, chosen, onChange) {
   return select;
 }
 
+/** Lets the arrow keys walk along a list's children; the one that has the focus is the one that Tab comes back to. */
+export const walk = (list, steps = { ArrowRight: 1, ArrowLeft: -1 }) => event => {
+  const all = [...list.children], at = all.indexOf(document.activeElement), step = steps[event.key];
+  if (!step || at < 0) return;
+  event.preventDefault();
+  const next = all[Math.max(0, Math.min(all.length - 1, at + step))];
+  all[at].tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+};
+
 /** Where an error is told; it is announced, and empty most of the time. */
 export function alertBox() {
   const box = el("p", { class: "alert", role: "alert", hidden: true });

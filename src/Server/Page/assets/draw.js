@@ -85,10 +85,13 @@ export function curve(values, label, { mark, max } = {}) {
   return canvas;
 }
 
+/** A window below which pictures would be too small to see on a wide map. */
+const NARROW = 760;
+
 /** Sprites at the places of a map. Returns the canvas and what stands at a point of it. */
 export function sprites(points, label) {
-  const size = 900, margin = 34, side = 30;
-  const canvas = el("canvas", { class: "map", width: size, height: size * 0.66, role: "img", tabindex: 0, "aria-label": label });
+  const isNarrow = innerWidth < NARROW, size = isNarrow ? 520 : 1100, margin = 24, side = isNarrow ? 34 : 38;
+  const canvas = el("canvas", { class: "map", width: size, height: size * (isNarrow ? 1.1 : 0.56), role: "img", tabindex: 0, "aria-label": label });
   const context = canvas.getContext("2d"), height = canvas.height;
   const [minX, maxX] = extent(points.map(point => point.x)), [minY, maxY] = extent(points.map(point => point.y));
   const places = points.map(point => ({
@@ -96,6 +99,7 @@ export function sprites(points, label) {
     x: margin + (size - 2 * margin) * (point.x - minX) / (maxX - minX || 1),
     y: height - margin - (height - 2 * margin) * (point.y - minY) / (maxY - minY || 1),
   }));
+  separate(places, 0.78 * side, { left: margin, right: size - margin, top: margin, bottom: height - margin });
   const stamps = places.map(({ point }) => stamp(point.glyph));
 
   function draw(chosen) {
@@ -124,6 +128,24 @@ export function sprites(points, label) {
 
   draw();
   return { canvas, draw, nearest };
+}
+
+/** Moves places apart, each as little as it takes, until hardly any two are nearer than `distance`. */
+function separate(places, distance, bounds) {
+  for (let round = 0; round < 60; round++) {
+    for (let i = 0; i < places.length; i++) {
+      for (let j = 0; j < i; j++) {
+        const [a, b] = [places[i], places[j]], [dx, dy] = [a.x - b.x || 0.1, a.y - b.y || 0.1], apart = Math.hypot(dx, dy);
+        if (apart >= distance) continue;
+        const push = (distance - apart) / apart / 4;
+        [a.x, a.y, b.x, b.y] = [a.x + push * dx, a.y + push * dy, b.x - push * dx, b.y - push * dy];
+      }
+    }
+    for (const place of places) {
+      place.x = Math.max(bounds.left, Math.min(bounds.right, place.x));
+      place.y = Math.max(bounds.top, Math.min(bounds.bottom, place.y));
+    }
+  }
 }
 
 const extent = values => [Math.min(...values), Math.max(...values)];

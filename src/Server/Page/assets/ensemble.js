@@ -1,24 +1,26 @@
 // Ensemble: who carried each choice, and what another mix would have chosen, computed here from what was recorded.
-import { el, fill, field, choice, alertBox, percent, number, visible } from "./dom.js";
-import { compare as askAll, get, put, token as readToken, tokenIds } from "./api.js";
-import { blend, top, disagreement } from "./mix.js";
-import { castOf, record } from "./record.js";
+import { el, fill, field, choice, alertBox, percent, number, visible, walk } from "./dom.js";
+import { compare as askAll, get, put, spelling, tokenize } from "./api.js";
+import { argmax, blend, top, disagreement } from "./mix.js";
+import { castOf, recordAll } from "./record.js";
 import { write } from "./state.js";
 import { curve } from "./draw.js";
+
+/** Experts that also write alone: the server compares up to eight at once. */
+const MOST_ALONE = 7;
 
 export function ensemble(root, params, known) {
   const named = known.filter(model => model.kind === "ensemble").map(model => model.id);
   const single = known.filter(model => model.kind !== "ensemble").map(model => model.id);
-  const sums = single.length > 1 ? [`${single[0]}+${single[1]}`] : [];
   const asked = params.get("model");
-  const options = [...new Set([asked, ...sums, ...named].filter(Boolean))];
+  const options = [...new Set([asked, ...sumsOf(single), ...named].filter(Boolean))];
   const error = alertBox();
   const model = choice(options, asked ?? options[0]);
   const prompt = el("textarea", { rows: 3, spellcheck: "false", value: params.get("prompt") ?? "She looked at the window and saw" });
   const steps = el("input", { type: "number", min: 1, max: 50, step: 1, value: params.get("steps") ?? 24 });
   const go = el("button", { type: "button", class: "primary", on: { click: run } }, "Record");
   const result = el("div", { class: "recording" });
-  let working = null, names = new Map(), shownStep = 0, repaint = () => {};
+  let working = null, reader = null, names = new Map(), shownStep = 0, repaint = () => {};
 
   root.append(
     el("h1", {}, "Ensemble"),
@@ -39,12 +41,14 @@ export function ensemble(root, params, known) {
     write("ensemble", { model: model.value, prompt: prompt.value, steps: steps.value, run: 1 });
     try {
       const ensembles = await get("/v1/ensembles").then(list => list.data);
-      const cast = await castOf(model.value, known, ensembles);
+      const cast = castOf(model.value, known, ensembles);
       const experts = [...new Set(cast.members.map(member => member.model))];
-      const written = await askAll({ models: [model.value, ...experts], prompt: prompt.value, max_tokens: Number(steps.value), temperature: 0, ignore_eos: true }, mine.signal);
+      const written = await askAll({ models: [model.value, ...experts.slice(0, MOST_ALONE)], prompt: prompt.value, max_tokens: Number(steps.value), temperature: 0, ignore_eos: true }, mine.signal);
       const own = written.models[0];
-      const before = await tokenIds(experts[0], prompt.value, mine.signal);
-      const rows = await record(cast.members.map(member => member.model), [...before, ...own.token_ids], own.token_ids.length, mine.signal);
+      reader = experts[0];
+      const before = (await tokenize(reader, prompt.value, mine.signal)).tokens;
+      const vocabulary = known.find(each => each.id === reader).vocab_size;
+      const rows = await recordAll(cast.members.map(member => member.model), [...before, ...own.token_ids], own.token_ids.length, vocabulary, mine.signal);
       names = new Map(own.token_ids.map((id, i) => [id, own.tokens[i]]));
       show({ cast, own, rows, alone: written.models.slice(1) });
     } catch (fault) {
@@ -56,9 +60,14 @@ export function ensemble(root, params, known) {
 
   /** What a token says, asked of the server at most once. */
   async function nameOf(id) {
-    if (!names.has(id)) names.set(id, (await readToken(single[0], id)).text);
+    if (!names.has(id)) {
+      const known = names;
+      known.set(id, spelling(reader, id).then(text => { known.set(id, text); return text; }));
+    }
     return names.get(id);
   }
+
+  const shownName = id => typeof names.get(id) === "string" ? names.get(id) : "…";
 
   function show({ cast, own, rows, alone }) {
     const weights = cast.members.map(member => member.weight), most = Math.max(...weights, 1);
@@ -66,7 +75,8 @@ export function ensemble(root, params, known) {
     let rule = cast.rule;
     const total = () => weights.reduce((sum, weight) => sum + weight, 0);
     const verdict = el("p", { class: "verdict", role: "status" });
-    const strip = el("div", { class: "tokens steps", role: "listbox", "aria-label": "The steps", on: { keydown: move } });
+    const strip = el("div", { class: "tokens steps", role: "listbox", "aria-label": "The steps" });
+    strip.addEventListener("keydown", walk(strip));
     const detail = el("section", { class: "step-detail" });
     const graph = el("div", { class: "graph" });
     const outputs = cast.members.map(() => el("output", { class: "mono" }));
@@ -79,23 +89,26 @@ export function ensemble(root, params, known) {
     const real = el("button", { type: "button", on: { click: makeReal } }, "Make this mix the real one");
     const reset = el("button", { type: "button", class: "quiet", on: { click: () => { settled.forEach((weight, i) => { weights[i] = weight; sliders[i].value = weight; }); rules.value = rule = cast.rule; mix(); } } }, "As recorded");
 
-    fill(result,
+    fill(result, el("div", { class: "split" },
       el("section", { class: "card mixer" },
         el("h2", {}, "The mix"),
         cast.members.map((member, i) => el("div", { class: "slider" }, field(member.model, sliders[i]), outputs[i])),
         field("Mean of", rules),
         verdict,
-        el("div", { class: "row end" }, field("Name", name), real, reset)),
-      el("section", {},
-        el("h2", {}, "The text, step by step"), strip, detail),
-      el("section", {}, el("h2", {}, "Disagreement"), el("p", { class: "muted" }, "Jensen-Shannon divergence of the experts at each step, in nats."), graph),
-      el("section", {}, el("h2", {}, "Each expert alone"),
-        el("dl", { class: "alone" }, alone.map(each => [el("dt", {}, each.model), el("dd", {}, each.text)]))));
+        el("div", { class: "row" }, reset),
+        field("Name", name), real),
+      el("div", { class: "stage" },
+        el("section", {}, el("h2", {}, "The text, step by step"), strip, detail),
+        el("section", {}, el("h2", {}, "How much the experts disagree"), el("p", { class: "muted" }, "Jensen-Shannon divergence at each step, in nats: 0 where all say the same."), graph),
+        el("section", {}, el("h2", {}, "In one piece"),
+          el("dl", { class: "alone" }, [{ model: `${cast.id}, as recorded`, text: own.text }, ...alone].map(each => [el("dt", {}, each.model), el("dd", {}, each.text)]))))));
 
     function mixAt(step) { return blend(rows.map(each => each[step]), weights, rule); }
 
+    function currentChoices() { return own.token_ids.map((_, step) => argmax(mixAt(step))); }
+
     function mix() {
-      const choices = own.token_ids.map((_, step) => top(mixAt(step), 1)[0].id);
+      const choices = currentChoices();
       const same = choices.filter((id, step) => id === own.token_ids[step]).length;
       outputs.forEach((output, i) => { output.textContent = percent(weights[i] / total()); });
       const isRecorded = rule === cast.rule && weights.every((weight, i) => Math.abs(weight / total() - settled[i] / settled.reduce((sum, each) => sum + each, 0)) < 1e-12);
@@ -103,6 +116,8 @@ export function ensemble(root, params, known) {
         ? " next tokens, computed here from the recorded logits, are the ones the server chose."
         : " steps would choose the same token under this mix; the others are marked.");
       paintSteps(choices);
+      const unknown = choices.filter(id => typeof names.get(id) !== "string");
+      if (unknown.length > 0) Promise.all(unknown.map(nameOf)).then(() => paintSteps(currentChoices()), error.show);
       if (shownStep < choices.length) explain(shownStep);
     }
 
@@ -110,18 +125,13 @@ export function ensemble(root, params, known) {
       own.tokens.forEach((text, step) => {
         const element = strip.children[step] ?? strip.appendChild(el("span", {
           class: "token", role: "option", tabindex: step === 0 ? 0 : -1, on: { click: () => explain(step), focus: () => explain(step), pointerenter: () => explain(step) },
-        }, visible(text)));
+        }));
+        const isChanged = choices[step] !== own.token_ids[step];
         element.dataset.choice = choices[step];
-        element.classList.toggle("changed", choices[step] !== own.token_ids[step]);
+        element.classList.toggle("changed", isChanged);
+        fill(element, visible(text), isChanged ? el("small", {}, ` → ${visible(shownName(choices[step]))}`) : null);
         element.setAttribute("aria-selected", String(step === shownStep));
       });
-    }
-
-    function move(event) {
-      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!by) return;
-      event.preventDefault();
-      strip.children[Math.max(0, Math.min(own.tokens.length - 1, shownStep + by))].focus();
     }
 
     async function explain(step) {
@@ -167,4 +177,10 @@ export function ensemble(root, params, known) {
   }
 
   return { end() { working?.abort(); }, repaint: () => repaint() };
+}
+
+/** The first model with each of the others, its nearest relative by name first. */
+function sumsOf([first, ...others]) {
+  const isKin = id => id.startsWith(first);
+  return [...others.filter(isKin).reverse(), ...others.filter(id => !isKin(id))].map(other => `${first}+${other}`);
 }

@@ -1,5 +1,6 @@
 // The call that the page makes, for a terminal and two languages.
 import { el } from "./dom.js";
+import { hasKey } from "./api.js";
 
 /** A section with the call in a choice of languages, and a button that copies it. */
 export function snippets(body) {
@@ -26,14 +27,16 @@ export function snippets(body) {
   return [el("div", { class: "row between" }, el("h2", {}, "The call"), el("div", { class: "row" }, tabs, copy)), text];
 }
 
+// A key itself is never shown: the calls take it from the environment.
 const curl = (url, body) =>
-  `curl ${url} -H 'content-type: application/json' -d '${JSON.stringify(body).replaceAll("'", `'\\''`)}'`;
+  `curl ${url} -H 'content-type: application/json'${hasKey() ? ' -H "authorization: Bearer $SERVING_API_KEY"' : ""} -d '${JSON.stringify(body).replaceAll("'", `'\\''`)}'`;
 
 function csharp(url, body) {
   const json = JSON.stringify(body, null, 2);
   const quotes = '"'.repeat(Math.max(3, ...[...json.matchAll(/"+/g)].map(run => run[0].length + 1)));
+  const key = hasKey() ? `http.DefaultRequestHeaders.Authorization = new("Bearer", Environment.GetEnvironmentVariable("SERVING_API_KEY"));\n` : "";
   return `using var http = new HttpClient();
-var body = new StringContent(${quotes}
+${key}var body = new StringContent(${quotes}
 ${json.replace(/^/gm, "    ")}
     ${quotes}, System.Text.Encoding.UTF8, "application/json");
 using HttpResponseMessage answer = await http.PostAsync("${url}", body);
@@ -45,9 +48,9 @@ function python(body) {
   const own = ["top_k", "min_p"], extra = own.filter(name => name in body);
   const lines = Object.keys(body).filter(name => !own.includes(name)).map(name => `    ${name}=${JSON.stringify(body[name])},`);
   if (extra.length > 0) lines.push(`    extra_body={${extra.map(name => `"${name}": ${JSON.stringify(body[name])}`).join(", ")}},`);
-  return `from openai import OpenAI
+  return `${hasKey() ? "import os\n" : ""}from openai import OpenAI
 
-client = OpenAI(base_url="${location.origin}/v1", api_key="none")
+client = OpenAI(base_url="${location.origin}/v1", api_key=${hasKey() ? 'os.environ["SERVING_API_KEY"]' : '"none"'})
 answer = client.completions.create(
 ${lines.join("\n")}
 )

@@ -1,5 +1,5 @@
 // A run of tokens, coloured by how unexpected each was; the one under the pointer or the focus is explained beside it.
-import { el, fill, visible, percent } from "./dom.js";
+import { el, fill, visible, percent, walk } from "./dom.js";
 
 /** 0 for a sure token, 1 for one of a probability below a thousandth. */
 const surprise = logprob => Math.min(1, -logprob / Math.log(1000));
@@ -9,16 +9,8 @@ const surprise = logprob => Math.min(1, -logprob / Math.log(1000));
  * `explain(token)` is called with the token that is looked at: { text, logprob, top: [{ text, p }], chosen }.
  */
 export function tokenRun(label, explain) {
-  const list = el("div", { class: "tokens", role: "listbox", "aria-label": label, "aria-orientation": "horizontal", on: { keydown: move } });
-
-  function move(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 10, ArrowUp: -10 }[event.key];
-    if (!step || !list.contains(document.activeElement)) return;
-    event.preventDefault();
-    const all = [...list.children];
-    const next = all[Math.max(0, Math.min(all.length - 1, all.indexOf(document.activeElement) + step))];
-    next?.focus();
-  }
+  const list = el("div", { class: "tokens", role: "listbox", "aria-label": label, "aria-orientation": "horizontal" });
+  list.addEventListener("keydown", walk(list, { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 10, ArrowUp: -10 }));
 
   function look(element, token) {
     for (const other of list.querySelectorAll("[aria-selected=true]")) other.setAttribute("aria-selected", "false");
@@ -54,3 +46,6 @@ export function tokensOf(logprobs) {
     top: Object.entries(logprobs.top_logprobs[i] ?? {}).map(([name, logprob]) => ({ text: name, p: Math.exp(logprob) })).sort((a, b) => b.p - a.p),
   }));
 }
+
+export const legend = () => el("span", { class: "legend" }, "expected",
+  [0, 0.25, 0.5, 0.75, 1].map(level => el("i", { style: { "--surprise": level } })), "surprising");
