@@ -5,13 +5,16 @@ Start one with a short queue first, then run this beside it:
     dotnet run -c Release --project src/Server -- --urls http://127.0.0.1:8090 --Serving:Batch:MaxRunning=16 --Serving:Queue:MaxRequests=32
     bench/overload.py --url http://127.0.0.1:8090 --seconds 20
 
-Capacity is what a closed loop of --running callers gets; the overload is an open loop of ten times that rate. Tells goodput
-(finished answers a second) as a share of capacity, the slowest and the 99th percentile of refusals, whether each had a Retry-After,
-how many accepted requests failed, and how long after the overload a single request is as fast as before (within half).
+Capacity is what a closed loop of twice --running callers gets, so that somebody always waits and nobody is refused; the overload is
+an open loop of ten times that rate, over connections that are kept as an ordinary client's pool keeps them (--close: a new one for
+each request). Tells goodput (finished answers a second) as a share of capacity, the slowest and the 99th percentile of refusals,
+whether each had a Retry-After, how many accepted requests failed, and how long after the overload a single request is as fast as
+before (within half).
 """
 import argparse
 import asyncio
 import json
+import re
 import time
 from urllib.parse import urlparse
 
@@ -22,25 +25,42 @@ parser.add_argument("--seconds", type=float, default=20)
 parser.add_argument("--running", type=int, default=16)
 parser.add_argument("--tokens", type=int, default=64)
 parser.add_argument("--times", type=float, default=10)
+parser.add_argument("--close", action="store_true")
 args = parser.parse_args()
 url = urlparse(args.url)
 BODY = json.dumps({"model": args.model, "prompt": "The old house", "max_tokens": args.tokens, "temperature": 0, "ignore_eos": True}).encode()
 HEAD = (f"POST /v1/completions HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(BODY)}\r\nConnection: close\r\n\r\n").encode()
+        f"Content-Length: {len(BODY)}\r\n{'Connection: close' + chr(13) + chr(10) if args.close else ''}\r\n").encode()
+idle = []  # connections that wait for a request, as in the pool of an ordinary client
+
+
+async def read_answer(reader):
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    if length:
+        return head, await reader.readexactly(int(length[1]))
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return head, body
 
 
 async def ask():
-    """One request: status, whether Retry-After came, seconds, whether the answer is whole."""
+    """One request: status (0 = no answer), whether Retry-After came, seconds, whether the answer is whole."""
     start = time.perf_counter()
     try:
-        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        reader, writer = idle.pop() if idle else await asyncio.open_connection(url.hostname, url.port)
         writer.write(HEAD + BODY)
-        answer = await reader.read()
-        writer.close()
-    except OSError:
+        head, body = await read_answer(reader)
+    except (OSError, asyncio.IncompleteReadError):
         return 0, False, time.perf_counter() - start, False
-    status = int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
-    return status, b"\r\nRetry-After:" in answer, time.perf_counter() - start, b'"finish_reason":"length"' in answer
+    if args.close:
+        writer.close()
+    else:
+        idle.append((reader, writer))
+    return int(head[9:12]), b"\r\nRetry-After:" in head, time.perf_counter() - start, b'"finish_reason":"length"' in body
 
 
 async def closed_loop(seconds):
@@ -53,7 +73,7 @@ async def closed_loop(seconds):
             status, _, _, whole = await ask()
             done += status == 200 and whole and time.perf_counter() <= end
 
-    await asyncio.gather(*(caller() for _ in range(args.running)))
+    await asyncio.gather(*(caller() for _ in range(2 * args.running)))
     return done / seconds
 
 

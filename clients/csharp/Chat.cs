@@ -35,8 +35,9 @@ public sealed record ChatMessage(string Role, string Content);
 /// <param name="SystemFingerprint">Changes with the weights, the experts or the arithmetic.</param>
 /// <param name="Choices">The answers.</param>
 /// <param name="Usage">Tokens.</param>
+/// <param name="Ensemble">Of an ensemble, the members and weights that made the answer.</param>
 public sealed record ChatCompletion(
-    string Id, string Model, string SystemFingerprint, IReadOnlyList<ChatChoice> Choices, Usage Usage);
+    string Id, string Model, string SystemFingerprint, IReadOnlyList<ChatChoice> Choices, Usage Usage, EnsembleWeights? Ensemble = null);
 
 /// <summary>An answer.</summary>
 /// <param name="Index">Its place.</param>

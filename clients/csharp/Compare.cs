@@ -23,8 +23,10 @@ public sealed record GeneratedComparison(IReadOnlyList<GeneratedText> Models, in
 /// <param name="Tokens">Texts of the tokens.</param>
 /// <param name="TokenLogprobs">Nats.</param>
 /// <param name="FinishReason"><c>stop</c> or <c>length</c>.</param>
+/// <param name="Ensemble">Of an ensemble, the members and weights that wrote it.</param>
 public sealed record GeneratedText(
-    string Model, string Text, IReadOnlyList<string> Tokens, IReadOnlyList<float> TokenLogprobs, string FinishReason);
+    string Model, string Text, IReadOnlyList<string> Tokens, IReadOnlyList<float> TokenLogprobs, string FinishReason,
+    EnsembleWeights? Ensemble = null);
 
 /// <summary>How likely several models find one text.</summary>
 /// <param name="Models">In the order of the request.</param>
@@ -39,9 +41,10 @@ public sealed record ScoredComparison(IReadOnlyList<ScoredText> Models, IReadOnl
 /// <param name="Perplexity">e to the mean cost of a token.</param>
 /// <param name="BitsPerCharacter">Bits a code point after the first token.</param>
 /// <param name="LeaveOneOut">Of an ensemble, without each of its members; when asked for.</param>
+/// <param name="Ensemble">Of an ensemble, the members and weights that scored it.</param>
 public sealed record ScoredText(
     string Model, IReadOnlyList<string> Tokens, IReadOnlyList<float?> TokenLogprobs, double LogProbability, double? Perplexity,
-    double? BitsPerCharacter, IReadOnlyList<WithoutMember>? LeaveOneOut = null);
+    double? BitsPerCharacter, IReadOnlyList<WithoutMember>? LeaveOneOut = null, EnsembleWeights? Ensemble = null);
 
 /// <summary>An ensemble that lost a member.</summary>
 /// <param name="Without">The member.</param>

@@ -7,8 +7,10 @@ namespace Serving.Client;
 /// <param name="SystemFingerprint">Changes with the weights, the experts or the arithmetic.</param>
 /// <param name="Choices">The answers, prompt-major.</param>
 /// <param name="Usage">Tokens; in a stream only in the last chunk.</param>
+/// <param name="Ensemble">Of an ensemble, the members and weights that made the answer.</param>
 public sealed record Completion(
-    string Id, long Created, string Model, string SystemFingerprint, IReadOnlyList<CompletionChoice> Choices, Usage? Usage);
+    string Id, long Created, string Model, string SystemFingerprint, IReadOnlyList<CompletionChoice> Choices, Usage? Usage,
+    EnsembleWeights? Ensemble = null);
 
 /// <summary>An answer, or what a step added to it.</summary>
 /// <param name="Index">Its place.</param>

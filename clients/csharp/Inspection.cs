@@ -21,12 +21,12 @@ public sealed record TableDescription(
 /// <param name="Kind"><c>character</c>, <c>ngram</c>, <c>special</c>, <c>unused</c> or <c>byte</c>.</param>
 /// <param name="Norm">The vector's length.</param>
 /// <param name="Identical">Tokens with the same vector.</param>
-/// <param name="Glyph">Its picture.</param>
+/// <param name="Glyph">Its picture; null when asked without.</param>
 /// <param name="Vector">When asked for.</param>
 /// <param name="Neighbors">When asked for, best first.</param>
 public sealed record TokenDescription(
     int Id, string? Text, IReadOnlyList<string> CodePoints, IReadOnlyList<string?> Names, string Kind, double Norm,
-    IReadOnlyList<int> Identical, Glyph Glyph, IReadOnlyList<float>? Vector = null, IReadOnlyList<Neighbor>? Neighbors = null);
+    IReadOnlyList<int> Identical, Glyph? Glyph = null, IReadOnlyList<float>? Vector = null, IReadOnlyList<Neighbor>? Neighbors = null);
 
 /// <summary>A picture.</summary>
 /// <param name="Width">Pixels.</param>
@@ -39,6 +39,18 @@ public sealed record Glyph(int Width, int Height, IReadOnlyList<string> Rows);
 /// <param name="Text">Its text.</param>
 /// <param name="Cosine">Of the two vectors.</param>
 public sealed record Neighbor(int Id, string? Text, float Cosine);
+
+/// <summary>The picture that a vector holds.</summary>
+/// <param name="Id">The token.</param>
+/// <param name="Components">How many of the vector's first numbers were used.</param>
+/// <param name="Dimensions">Length of the vector.</param>
+/// <param name="Width">Pixels.</param>
+/// <param name="Height">Pixels.</param>
+/// <param name="Pixels">Row after row; 0 is paper, 1 is ink, and values may lie outside.</param>
+/// <param name="WrongPixels">Pixels nearer to the wrong one of paper and ink.</param>
+/// <param name="Errors">Mean squared error a pixel with the first 0, 1, 2, … numbers.</param>
+public sealed record RebuiltGlyph(
+    int Id, int Components, int Dimensions, int Width, int Height, IReadOnlyList<float> Pixels, int WrongPixels, IReadOnlyList<float> Errors);
 
 /// <summary>Cosines of all pairs.</summary>
 /// <param name="Matrix">[items][items].</param>

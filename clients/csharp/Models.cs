@@ -39,6 +39,9 @@ public sealed record ModelInfo
     /// <summary>Equal for models with the same tokenizer; only such can be averaged.</summary>
     public string? TokenizerFingerprint { get; init; }
 
+    /// <summary>Changes with the weights, the tokenizer or the arithmetic.</summary>
+    public string? SystemFingerprint { get; init; }
+
     /// <summary>The members of an ensemble.</summary>
     public IReadOnlyList<string>? Experts { get; init; }
 }
@@ -52,5 +55,21 @@ public sealed record EnsembleDefinition(IReadOnlyList<Expert> Experts, string? C
 /// <param name="Model">The model's id.</param>
 /// <param name="Weight">0 to 1,000,000; weights are divided by their sum.</param>
 public sealed record Expert(string Model, double Weight = 1);
+
+/// <summary>A named ensemble.</summary>
+/// <param name="Name">Its name, which stands for it as a model.</param>
+/// <param name="Experts">Its members with their weights.</param>
+/// <param name="Combine"><c>logits</c> or <c>probs</c>.</param>
+/// <param name="Version">Counts its definitions, from 1; answers name the version that made them.</param>
+/// <param name="State"><c>loading</c>, <c>ready</c> or <c>failed</c>.</param>
+/// <param name="Error">Why it cannot answer.</param>
+public sealed record EnsembleInfo(
+    string Name, IReadOnlyList<Expert> Experts, string Combine, int Version, string State, string? Error = null);
+
+/// <summary>The members and weights behind an answer, whatever became of their definition since.</summary>
+/// <param name="Experts">The members with their weights.</param>
+/// <param name="Combine"><c>logits</c> or <c>probs</c>.</param>
+/// <param name="Version">Of the name's definition; null for an ensemble without a name.</param>
+public sealed record EnsembleWeights(IReadOnlyList<Expert> Experts, string Combine, int? Version = null);
 
 internal sealed record ListOf<T>(IReadOnlyList<T> Data);

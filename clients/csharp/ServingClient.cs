@@ -84,12 +84,17 @@ public sealed class ServingClient : IDisposable
     public Task<ModelInfo> ModelAsync(string model, CancellationToken cancellation = default) =>
         GetAsync($"v1/models/{Escape(model)}", Json.ModelInfo, cancellation);
 
+    /// <summary>The named ensembles with their weights.</summary>
+    public async Task<IReadOnlyList<EnsembleInfo>> EnsemblesAsync(CancellationToken cancellation = default) =>
+        (await GetAsync("v1/ensembles", Json.EnsembleInfos, cancellation).ConfigureAwait(false)).Data;
+
     /// <summary>Defines an ensemble, or gives it other weights. Needs the scope admin.</summary>
-    public async Task PutEnsembleAsync(string name, EnsembleDefinition definition, CancellationToken cancellation = default)
+    public async Task<EnsembleInfo> PutEnsembleAsync(string name, EnsembleDefinition definition, CancellationToken cancellation = default)
     {
         using HttpResponseMessage response = await SendAsync(
             new(HttpMethod.Put, $"v1/ensembles/{Escape(name)}") { Content = JsonContent.Create(definition, Json.EnsembleDefinition) },
             HttpCompletionOption.ResponseContentRead, cancellation).ConfigureAwait(false);
+        return await ReadAsync(response, Json.EnsembleInfo, cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Removes an ensemble. Needs the scope admin.</summary>
@@ -141,6 +146,14 @@ public sealed class ServingClient : IDisposable
     /// <summary>The tokens of a text.</summary>
     public async Task<IReadOnlyList<TokenDescription>> LookUpAsync(string model, string text, CancellationToken cancellation = default) =>
         (await GetAsync($"{TablePath(model)}/lookup?text={Escape(text)}", Json.TokenDescriptions, cancellation).ConfigureAwait(false)).Data;
+
+    /// <summary>The picture that a token's vector holds, rebuilt from the vector. Only of a table of source <c>glyph</c>.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="token">The token's id.</param>
+    /// <param name="components">How many of the vector's first numbers to use; null = all.</param>
+    /// <param name="cancellation">Ends the request.</param>
+    public Task<RebuiltGlyph> RebuildAsync(string model, int token, int? components = null, CancellationToken cancellation = default) =>
+        GetAsync($"{TablePath(model)}/{Text(token)}/rebuilt{(components is { } kept ? $"?components={Text(kept)}" : "")}", Json.RebuiltGlyph, cancellation);
 
     /// <summary>Cosines between texts, each taken as the mean of its tokens' vectors.</summary>
     public Task<Similarity> SimilarityAsync(string model, IReadOnlyList<string> texts, CancellationToken cancellation = default) =>

@@ -11,6 +11,10 @@ public sealed class ForwardBatch
     private readonly List<Chunk> _chunks = [];
     private readonly List<int> _tokens = [];
 
+    /// <summary>A sign of life within a forward pass: a backend calls it from the pass's own thread, with every block of the model or
+    /// while it waits, so that a long pass can be told from one that hangs. Null = nobody asks.</summary>
+    public Action? Beat { get; set; }
+
     /// <summary>All tokens, chunk after chunk.</summary>
     public ReadOnlySpan<int> Tokens => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_tokens);
 

@@ -106,6 +106,9 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Files and sockets that the program has open.</summary>
     public int OpenFiles => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
 
+    /// <summary>Its threads.</summary>
+    public int Threads => Directory.GetFileSystemEntries($"/proc/{_process.Id}/task").Length;
+
     /// <summary>Lets the program have no more than so many files.</summary>
     public async Task LimitFilesAsync(int files)
     {
@@ -132,11 +135,13 @@ internal sealed class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Waits until a condition holds.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> condition)
+    /// <param name="condition">Asked again and again.</param>
+    /// <param name="patience">How long; null = a minute.</param>
+    public static async Task UntilAsync(Func<Task<bool>> condition, TimeSpan? patience = null)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var end = new CancellationTokenSource(patience ?? Patience);
         while (!await condition())
-            await Task.Delay(5, patience.Token);
+            await Task.Delay(5, end.Token);
     }
 
     public async ValueTask DisposeAsync()

@@ -60,7 +60,7 @@ public sealed class TelemetryExportTests
 
         public Collector()
         {
-            Address = Cluster.FreeAddress().GetLeftPart(UriPartial.Authority);
+            Address = Nginx.FreeAddress().GetLeftPart(UriPartial.Authority);
             _listener.Prefixes.Add($"{Address}/");
             _listener.Start();
             _ = ListenAsync();

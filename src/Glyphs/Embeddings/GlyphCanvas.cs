@@ -66,31 +66,50 @@ public sealed class GlyphCanvas
         {
             bool isHidden = _distorter is not null && IsHidden(rune.Value);
             if (isHidden && IsMark(rune)) DrawCharacter(rune, new GlyphBitmap(8, NoInk, Offset: 0), left, width);
-            else if (!isHidden && _font.TryGet(rune.Value, out GlyphBitmap glyph)) DrawCharacter(rune, glyph, left, width);
+            else if (!isHidden && TryGet(rune, out GlyphBitmap glyph)) DrawCharacter(rune, glyph, left, width);
             left += _cell;
         }
     }
 
+    // For a character that the font lacks, Pillow draws what Unifont has for U+FFFD.
+    private bool TryGet(Rune rune, out GlyphBitmap glyph) =>
+        _font.TryGet(rune.Value, out glyph) || (_distorter is not null && _font.TryGet(0xFFFD, out glyph));
+
     private void DrawCharacter(Rune rune, GlyphBitmap glyph, int left, int stripWidth)
     {
-        (int top, int bottom) = InkRows(glyph);
-        if (_distorter is null || !IsMark(rune) || !_font.TryGet(DottedCircle, out GlyphBitmap circle))
+        if (_distorter is not null && IsMark(rune) && _font.TryGet(DottedCircle, out GlyphBitmap circle))
         {
-            DrawGlyph(glyph, left + Centred(glyph.Width), Centred(bottom - top) - top * _scale, stripWidth);
+            DrawMark(rune, glyph, circle, left, stripWidth);
             return;
         }
 
-        // Alone, a mark hangs on a dotted circle: Pillow lays text out with HarfBuzz, which puts one there.
-        // One that takes room by the font loses it, but for those that Unicode calls spacing.
-        int? offset = glyph.Offset ?? (Rune.GetUnicodeCategory(rune) == UnicodeCategory.SpacingCombiningMark ? null : -glyph.Width);
-        int markLeft = circle.Width + (offset ?? 0), advance = circle.Width + (offset is null ? glyph.Width : 0);
-        (int first, int end) = InkColumns(glyph);
-        (int circleTop, int circleBottom) = InkRows(circle);
-        (int boxLeft, int boxRight) = (Math.Min(0, markLeft + first), Math.Max(advance, markLeft + end));
-        (top, bottom) = (Math.Min(top, circleTop), Math.Max(bottom, circleBottom));
+        (int top, int bottom) = InkRows(glyph);
+        DrawGlyph(glyph, left + Centred(glyph.Width), Centred(bottom - top) - top * _scale, stripWidth);
+    }
+
+    // Alone, a mark hangs on a dotted circle: Pillow lays text out with HarfBuzz, which puts one there. A mark that takes room by the
+    // font loses it and stays where it is, but those that Unicode calls spacing keep it.
+    private void DrawMark(Rune rune, GlyphBitmap glyph, GlyphBitmap circle, int left, int stripWidth)
+    {
+        bool isSpacing = Rune.GetUnicodeCategory(rune) == UnicodeCategory.SpacingCombiningMark;
+        GlyphBitmap[] marks = CombiningMarks.PartsOf(rune.Value) is { Length: > 0 } parts
+            ? [.. parts.Select(part => _font.TryGet(part, out GlyphBitmap found) ? found : glyph)]
+            : [glyph];
+        int pen = CombiningMarks.StandsBefore(rune.Value) ? 0 : circle.Width;
+        (int top, int bottom) = InkRows(circle);
+        (int boxLeft, int boxRight) = (0, circle.Width);
+        foreach (GlyphBitmap mark in marks)
+        {
+            int start = pen + (mark.Offset ?? 0), advance = mark.Offset is null && isSpacing ? mark.Width : 0;
+            (int first, int end) = InkColumns(mark);
+            (boxLeft, boxRight) = (Math.Min(boxLeft, start + first), Math.Max(boxRight, Math.Max(circle.Width + advance, start + end)));
+            (int markTop, int markBottom) = InkRows(mark);
+            (top, bottom) = (Math.Min(top, markTop), Math.Max(bottom, markBottom));
+        }
+
         int x = left + Centred(boxRight - boxLeft), y = Centred(bottom - top) - top * _scale;
         DrawGlyph(circle, x, y, stripWidth);
-        DrawGlyph(glyph, x + markLeft * _scale, y, stripWidth);
+        foreach (GlyphBitmap mark in marks) DrawGlyph(mark, x + (pen + (mark.Offset ?? 0)) * _scale, y, stripWidth);
     }
 
     /// <summary>Where something of a size in the font's pixels begins, to stand in the middle of the cell.</summary>

@@ -19,13 +19,11 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
         Check(batch, logits);
         if (batch.Tokens.Length == 0)
             return;
-        lock (_pool.Gate)
-        {
-            _work.Ensure(batch.Tokens.Length);
-            RunFirstBlocks(batch, exit);
-            KeepAskedRows();
-            Finish(logits, exit.FinalNorm, exit.Head);
-        }
+        using WorkerPool.Turn turn = _pool.TakeTurn(batch.Beat);
+        _work.Ensure(batch.Tokens.Length);
+        RunFirstBlocks(batch, exit);
+        KeepAskedRows();
+        Finish(logits, exit.FinalNorm, exit.Head);
     }
 
     // Embeds what is new; what was drafted starts after the first blocks, and then all of the batch has to.

@@ -112,13 +112,14 @@ public sealed unsafe partial class CpuBackend : IBackend
         int rows = batch.Tokens.Length;
         if (rows == 0)
             return;
-        lock (_pool.Gate)
+        using WorkerPool.Turn turn = _pool.TakeTurn(batch.Beat);
+        _work.Ensure(rows);
+        for (_layer = Begin(batch); _layer < _model.Blocks.Length; _layer++)
         {
-            _work.Ensure(rows);
-            for (_layer = Begin(batch); _layer < _model.Blocks.Length; _layer++)
-                RunBlock(_model.Blocks[_layer]);
-            Finish(logits, _model.FinalNorm, _model.Head);
+            RunBlock(_model.Blocks[_layer]);
+            batch.Beat?.Invoke();
         }
+        Finish(logits, _model.FinalNorm, _model.Head);
     }
 
     /// <summary>Frees K/V, and the weights if no one else holds them.</summary>

@@ -8,12 +8,14 @@ namespace Serving.Inference.Cpu;
 /// spinning for 50 microseconds and then asleep; the calling thread works too. Whoever is free takes the next item, so a
 /// region ends even if every other thread is still asleep.
 /// </summary>
-/// <remarks>One region at a time: callers hold <see cref="Gate"/> around a forward pass. Its threads are background threads that
+/// <remarks>One region at a time: callers take turns, a whole forward pass each (<see cref="TakeTurn"/>). Its threads are background threads that
 /// live as long as the process.</remarks>
 internal sealed class WorkerPool
 {
     private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;
     private static readonly Dictionary<int, WorkerPool> Pools = [];
+
+    private static readonly TimeSpan WaitBeat = TimeSpan.FromSeconds(1);
 
     private readonly object _sleep = new();
     private int _sleeping;
@@ -33,8 +35,6 @@ internal sealed class WorkerPool
     /// <summary>Threads that work at once, the caller's included.</summary>
     public int Threads { get; }
 
-    /// <summary>Held by the one caller that may run regions.</summary>
-    public Lock Gate { get; } = new();
 
     /// <summary>The pool that an option's number means: 0 = one thread for each processor.</summary>
     public static WorkerPool OfThreads(int threads) => OfSize(threads == 0 ? Environment.ProcessorCount : threads);
@@ -49,6 +49,18 @@ internal sealed class WorkerPool
                 Pools.Add(threads, pool = new WorkerPool(threads));
             return pool;
         }
+    }
+
+    /// <summary>Held by the one caller that may run regions.</summary>
+    public Lock Gate { get; } = new();
+
+    /// <summary>Waits until no one else runs regions.</summary>
+    /// <param name="beat">Called once a second meanwhile; null = nobody asks.</param>
+    /// <returns>The turn, over when disposed by the thread that took it.</returns>
+    public Turn TakeTurn(Action? beat)
+    {
+        while (!Gate.TryEnter(WaitBeat)) beat?.Invoke();
+        return new Turn(Gate);
     }
 
     /// <summary>Calls <paramref name="body"/> with every item from 0 to <paramref name="items"/> - 1 and the index of the worker
@@ -132,5 +144,12 @@ internal sealed class WorkerPool
 
             Interlocked.Increment(ref _done);
         }
+    }
+
+    /// <summary>The right to run regions.</summary>
+    internal readonly ref struct Turn(Lock gate)
+    {
+        /// <summary>Lets the next one in.</summary>
+        public void Dispose() => gate.Exit();
     }
 }

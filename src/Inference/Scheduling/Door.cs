@@ -24,18 +24,21 @@ internal sealed class Door(int maxRequests, long maxTokens)
         }
     }
 
+    /// <summary>Checks whether a request could come in, however small it is.</summary>
+    /// <exception cref="EngineRefusedException">The door is closed, or too many wait.</exception>
+    public void ThrowIfFull()
+    {
+        lock (_gate)
+            Check();
+    }
+
     /// <summary>Lets a request in; <paramref name="pass"/> hands it on and must not block.</summary>
     /// <exception cref="EngineRefusedException">The door is closed, or too much waits.</exception>
     public void Enter(int tokens, Action pass)
     {
         lock (_gate)
         {
-            if (_closed is { } closed)
-                throw new EngineRefusedException(closed.Reason, closed.Message, closed.RetryAfterSeconds, closed);
-            int requests = _statistics.WaitingRequests + _requestsInTransit;
-            long waiting = _statistics.WaitingTokens + _tokensInTransit;
-            if (requests >= maxRequests)
-                throw Full($"{requests} requests wait of at most {maxRequests}", waiting);
+            (int requests, long waiting) = Check();
             if (requests > 0 && waiting + tokens > maxTokens)
                 throw Full($"{waiting} tokens wait of at most {maxTokens}, and {tokens} more came", waiting);
             _requestsInTransit++;
@@ -60,6 +63,16 @@ internal sealed class Door(int maxRequests, long maxTokens)
     {
         lock (_gate)
             if (_closed is null || refusal.Reason == EngineRefusal.Faulted) _closed = refusal;
+    }
+
+    // What waits, when there is room for one more.
+    private (int Requests, long Tokens) Check()
+    {
+        if (_closed is { } closed)
+            throw new EngineRefusedException(closed.Reason, closed.Message, closed.RetryAfterSeconds, closed);
+        int requests = _statistics.WaitingRequests + _requestsInTransit;
+        long tokens = _statistics.WaitingTokens + _tokensInTransit;
+        return requests < maxRequests ? (requests, tokens) : throw Full($"{requests} requests wait of at most {maxRequests}", tokens);
     }
 
     private EngineRefusedException Full(string what, long waitingTokens)

@@ -16,6 +16,9 @@ public sealed class Engine : IAsyncDisposable
 {
     private static readonly TimeSpan IdleBeat = TimeSpan.FromSeconds(1);
 
+    // Readers do not tell when they caught up; this is how soon it is noticed.
+    private static readonly TimeSpan HeldUpPause = TimeSpan.FromMilliseconds(2);
+
     private readonly Tokenizer _tokenizer;
     private readonly TimeProvider _time;
     private readonly EngineLoop _loop;
@@ -27,6 +30,7 @@ public sealed class Engine : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _stopping;
     private volatile bool _failed;
+    private long _lastBeat;
 
     // The loop's own.
     private Task<bool>? _nextCommand;
@@ -53,6 +57,8 @@ public sealed class Engine : IAsyncDisposable
         _shape = backend.Shape;
         _loop = new EngineLoop(backend, options, _time);
         _door = new Door(options.MaxWaitingRequests, options.MaxWaitingTokens);
+        _loop.Beat = Beat;
+        Beat();
         Publish();
         new Thread(Run) { IsBackground = true, Name = "engine loop" }.Start();
     }
@@ -63,8 +69,16 @@ public sealed class Engine : IAsyncDisposable
     /// <summary>Whether the loop died of a defect: nothing will be answered any more.</summary>
     public bool HasFailed => _failed;
 
+    /// <summary>How long the loop has given no sign of life. It gives one a second when idle, before each forward pass, and as often
+    /// within one as the backend does (<see cref="ForwardBatch.Beat"/>).</summary>
+    public TimeSpan Silence => _time.GetElapsedTime(Volatile.Read(ref _lastBeat));
+
     /// <summary>A snapshot of the engine.</summary>
     public EngineStatistics Statistics => _door.Statistics;
+
+    /// <summary>Refuses what <see cref="Submit"/> would refuse of any request, before work is put into preparing one.</summary>
+    /// <exception cref="EngineRefusedException">The engine takes nothing now.</exception>
+    public void ThrowIfFull() => _door.ThrowIfFull();
 
     /// <summary>Takes a request.</summary>
     /// <param name="request">What to generate.</param>
@@ -143,10 +157,11 @@ public sealed class Engine : IAsyncDisposable
     private void Turn()
     {
         while (_commands.Reader.TryRead(out Command command)) Apply(command);
-        if (_loop.HasWork) _loop.Plan();
+        bool isPlanned = _loop.HasWork && _loop.Plan();
+        Beat();
         Publish();
-        if (_loop.HasWork) ComputeTimed();
-        else AwaitCommand();
+        if (isPlanned) ComputeTimed();
+        else AwaitCommand(_loop.HasWork ? HeldUpPause : IdleBeat);
     }
 
     private void Apply(in Command command)
@@ -158,9 +173,14 @@ public sealed class Engine : IAsyncDisposable
             _loop.Abort(generation, FinishReason.Cancelled);
             return;
         }
+        Receive(generation);
+        _loop.Accept(generation);
+    }
+
+    private void Receive(Generation generation)
+    {
         _receivedRequests++;
         _receivedTokens += generation.PromptTokens;
-        _loop.Accept(generation);
     }
 
     private void ComputeTimed()
@@ -175,12 +195,14 @@ public sealed class Engine : IAsyncDisposable
     }
 
     /// <summary>Sleeps until there is a command, but no longer than a beat.</summary>
-    private void AwaitCommand()
+    private void AwaitCommand(TimeSpan longest)
     {
-        if (_draining) _drained.TrySetResult();
+        if (_draining && !_loop.HasWork) _drained.TrySetResult();
         _nextCommand ??= _commands.Reader.WaitToReadAsync().AsTask();
-        if (_nextCommand.Wait(IdleBeat)) _nextCommand = null;
+        if (_nextCommand.Wait(longest)) _nextCommand = null;
     }
+
+    private void Beat() => Volatile.Write(ref _lastBeat, _time.GetTimestamp());
 
     private void Publish()
     {
@@ -206,7 +228,6 @@ public sealed class Engine : IAsyncDisposable
             PrefixHitTokens = scheduler.PrefixHitTokens,
             Preemptions = scheduler.Preemptions,
             TokensPerSecond = _tokensPerSecond,
-            LastBeatTimestamp = _time.GetTimestamp(),
         };
         _door.Publish(statistics, _receivedRequests, _receivedTokens);
         (_receivedRequests, _receivedTokens) = (0, 0);
@@ -217,8 +238,12 @@ public sealed class Engine : IAsyncDisposable
     {
         try
         {
-            while (_commands.Reader.TryRead(out Command command)) Apply(command);
-            while (_loop.Scheduler.Oldest is Generation generation) _loop.Abort(generation, FinishReason.Error, reason);
+            while (_commands.Reader.TryRead(out Command command))
+            {
+                if (command.Kind == CommandKind.Accept) Receive(command.Generation!);
+                if (command.Generation is { } generation) _loop.Abort(generation, FinishReason.Error, reason);
+            }
+            foreach (Sequence sequence in _loop.Scheduler.All.ToArray()) _loop.Abort((Generation)sequence, FinishReason.Error, reason);
             Publish();
         }
         finally

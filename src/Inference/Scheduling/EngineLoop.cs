@@ -45,6 +45,12 @@ internal sealed class EngineLoop
     /// <summary>The longest sequence: the model's context, or less if all K/V blocks hold less.</summary>
     public int ContextTokens { get; }
 
+    /// <summary>Called while a forward pass gets on.</summary>
+    public Action? Beat
+    {
+        set => _batch.Beat = _single.Beat = value;
+    }
+
     /// <summary>Queues and blocks.</summary>
     public Scheduler Scheduler => _scheduler;
 
@@ -100,14 +106,17 @@ internal sealed class EngineLoop
     }
 
     /// <summary>Chooses what the next pass computes; <see cref="HasWork"/> must hold.</summary>
-    public void Plan()
+    /// <returns>Whether there is a pass to compute; not when all that runs waits for listeners that lag.</returns>
+    public bool Plan()
     {
         Guess();
-        if (!HasWork) return;
+        if (!HasWork) return false;
         _scheduler.Fill(_batch);
+        if (_scheduler.Scheduled.IsEmpty && _scheduler.IsHeldUp) return false;
         if (_scheduler.Scheduled.IsEmpty)
             throw new InvalidOperationException("The scheduler has work but chose none: a sequence fits no budget.");
         NoteStarts();
+        return true;
     }
 
     /// <summary>Runs the planned pass and what follows from it. A fault ends the requests that it is of, and no others.</summary>

@@ -60,8 +60,4 @@ public readonly record struct EngineStatistics
 
     /// <summary>Recent speed, in computed tokens a second; 0 before the first step.</summary>
     public double TokensPerSecond { get; init; }
-
-    /// <summary>The last sign of life of the loop, as <see cref="TimeProvider.GetTimestamp"/>. An idle loop gives one a
-    /// second; a busy one before each forward pass.</summary>
-    public long LastBeatTimestamp { get; init; }
 }

@@ -9,8 +9,12 @@ namespace Serving.Inference.Scheduling;
 /// <remarks>Owned by the engine loop; only the reader's end of its channel is the listener's, for whom nobody waits.</remarks>
 internal sealed class Generation : Sequence
 {
+    /// <summary>From so many unread events on nothing more is picked: a listener that lags costs a few, not all that it asked for.</summary>
+    public const int MostUnreadEvents = 256;
+
+    // Not SingleReader, whose channel cannot be counted.
     private readonly Channel<GenerationEvent> _events = Channel.CreateUnbounded<GenerationEvent>(
-        new UnboundedChannelOptions { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = false });
+        new UnboundedChannelOptions { SingleWriter = true, AllowSynchronousContinuations = false });
     private readonly StreamingDecoder _decoder;
     private readonly StopMatcher _stops;
     private readonly TimeProvider _time;
@@ -33,6 +37,9 @@ internal sealed class Generation : Sequence
 
     /// <summary>The listener's end.</summary>
     public ChannelReader<GenerationEvent> Events => _events.Reader;
+
+    /// <inheritdoc/>
+    public override bool IsHeldUp => _events.Reader.Count >= MostUnreadEvents;
 
     /// <summary>The caller's wish to leave; unregistered at the end.</summary>
     public CancellationTokenRegistration Cancellation { get; set; }
@@ -104,13 +111,26 @@ internal sealed class Generation : Sequence
 
     private GenerationUsage Usage()
     {
-        long now = _time.GetTimestamp();
+        long now = Now();
         return new GenerationUsage(PromptTokens, CachedTokens ?? 0, GeneratedTokens,
             Seconds(_started ?? now), _firstToken is { } first ? Seconds(first) : null, Seconds(now))
         {
             DraftedTokens = Guesses.Drafted,
             AcceptedTokens = Guesses.Accepted,
         };
+    }
+
+    // A listener is told the end even by an engine whose clock fails; that it does, the loop learns at its next beat.
+    private long Now()
+    {
+        try
+        {
+            return _time.GetTimestamp();
+        }
+        catch (Exception)
+        {
+            return _firstToken ?? _started ?? _submitted;
+        }
     }
 
     private double Seconds(long timestamp) => _time.GetElapsedTime(_submitted, timestamp).TotalSeconds;

@@ -56,6 +56,9 @@ internal sealed class Scheduler
     /// <summary>Tokens found there.</summary>
     public long PrefixHitTokens { get; private set; }
 
+    /// <summary>Whether <see cref="Fill"/> left sequences out because their listeners lag.</summary>
+    public bool IsHeldUp { get; private set; }
+
     /// <summary>What <see cref="Fill"/> chose, in the batch's order.</summary>
     public ReadOnlySpan<ScheduledChunk> Scheduled => CollectionsMarshal.AsSpan(_scheduled);
 
@@ -71,11 +74,13 @@ internal sealed class Scheduler
         Wait(sequence);
     }
 
-    /// <summary>Chooses the next step and writes it into <paramref name="batch"/>; at least one chunk if there is work.</summary>
+    /// <summary>Chooses the next step and writes it into <paramref name="batch"/>; at least one chunk if there is work, unless
+    /// <see cref="IsHeldUp"/>.</summary>
     public void Fill(ForwardBatch batch)
     {
         batch.Clear();
         _scheduled.Clear();
+        IsHeldUp = false;
         (_tokensLeft, _rowsLeft) = (_options.TokenBudget, _options.LogitRows);
         ScheduleLastTokens(batch);
         SchedulePrompts(batch);
@@ -86,7 +91,7 @@ internal sealed class Scheduler
     public void CollectGenerating(List<Sequence> sequences)
     {
         for (LinkedListNode<Sequence>? node = _running.First; node is not null; node = node.Next)
-            if (node.Value.Target - node.Value.Computed == 1) sequences.Add(node.Value);
+            if (node.Value.Target - node.Value.Computed == 1 && !node.Value.IsHeldUp) sequences.Add(node.Value);
     }
 
     /// <summary>Makes room for tokens behind a running sequence's last, if that is at nobody's expense.</summary>
@@ -119,8 +124,8 @@ internal sealed class Scheduler
         sequence.State = SequenceState.Finished;
     }
 
-    /// <summary>The oldest sequence that is not finished, or null.</summary>
-    public Sequence? Oldest => (_running.First ?? _waiting.First)?.Value;
+    /// <summary>The sequences that are not finished, oldest first.</summary>
+    public IEnumerable<Sequence> All => _running.Concat(_waiting);
 
     /// <summary>Recounts blocks and queues; for tests.</summary>
     /// <exception cref="InvalidOperationException">An invariant does not hold.</exception>
@@ -143,11 +148,17 @@ internal sealed class Scheduler
         for (LinkedListNode<Sequence>? node = _running.First; node is not null; node = node.Next)
         {
             if (_tokensLeft == 0 || _rowsLeft == 0) return;
-            if (node.Value.Target - node.Value.Computed != 1) continue;
+            if (node.Value.Target - node.Value.Computed != 1 || HoldsUp(node.Value)) continue;
             if (!EnsureBlocks(node.Value)) return; // it was the youngest and is waiting now
             if (HasRoomForDraft(node.Value)) ScheduleDraft(batch, node.Value);
             else Schedule(batch, node.Value);
         }
+    }
+
+    private bool HoldsUp(Sequence sequence)
+    {
+        IsHeldUp |= sequence.IsHeldUp;
+        return sequence.IsHeldUp;
     }
 
     private bool HasRoomForDraft(Sequence sequence)

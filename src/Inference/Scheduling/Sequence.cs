@@ -82,6 +82,9 @@ internal class Sequence
     /// <summary>Its turn among those that wait: see <see cref="FairOrder"/>.</summary>
     public long Turn { get; set; }
 
+    /// <summary>Whether nothing more is to be picked for now: whoever listens is too far behind.</summary>
+    public virtual bool IsHeldUp => false;
+
     /// <summary>Its place in a queue; a node can be in one list only.</summary>
     public LinkedListNode<Sequence> Node { get; }
 

@@ -1,5 +1,7 @@
 using System.Net;
+using Microsoft.Extensions.Options;
 using Serving.Server.Errors;
+using Serving.Server.Hosting;
 using Serving.Server.Logging;
 
 namespace Serving.Server.Access;
@@ -7,7 +9,7 @@ namespace Serving.Server.Access;
 /// <summary>Lets requests through by their key: deny by default, a path that has no endpoint included. Without keys in the
 /// configuration everything is open to this machine, and to others, where they are let in at all, everything but what needs the
 /// scope admin. Stands after routing.</summary>
-internal sealed class AccessMiddleware(RequestDelegate next, ApiKeys keys)
+internal sealed class AccessMiddleware(RequestDelegate next, ApiKeys keys, IOptions<ServingOptions> options)
 {
     private const string Bearer = "Bearer ";
 
@@ -27,7 +29,7 @@ internal sealed class AccessMiddleware(RequestDelegate next, ApiKeys keys)
         RequestFacts.Of(http).Key = key.Name;
         if (rule == AccessRule.Admin && !key.IsAdmin)
             throw new ApiException(ErrorTable.InsufficientScope());
-        var use = new KeyUse(key, http);
+        var use = new KeyUse(key, http, options.Value.MaxAnswersPerKey);
         http.Features.Set(use);
         if (HttpMethods.IsPost(http.Request.Method))
             use.TakeRequest();

@@ -7,12 +7,16 @@ namespace Serving.Server.Access;
 internal sealed class KeyUse
 {
     private readonly ApiKey _key;
+    private readonly int _mostAnswers;
     private long _tokens;
     private int _answers;
 
-    public KeyUse(ApiKey key, HttpContext http)
+    /// <param name="key">The key.</param>
+    /// <param name="http">The request.</param>
+    /// <param name="mostAnswers">Answers that one key may have under way.</param>
+    public KeyUse(ApiKey key, HttpContext http, int mostAnswers)
     {
-        _key = key;
+        (_key, _mostAnswers) = (key, mostAnswers);
         http.Response.OnStarting(() =>
         {
             WriteHeaders(http.Response.Headers);
@@ -36,12 +40,11 @@ internal sealed class KeyUse
     /// <summary>Takes what generation will need at most.</summary>
     /// <param name="tokens">Of prompts and answers.</param>
     /// <param name="answers">Places in the engine.</param>
-    /// <param name="mostAnswers">Places that one key may hold.</param>
     /// <exception cref="ApiException">429: the key's tokens are used up, or it holds too many places.</exception>
-    public void Take(long tokens, int answers, int mostAnswers)
+    public void Take(long tokens, int answers)
     {
-        if (!_key.TryHold(answers, mostAnswers))
-            throw new ApiException(ErrorTable.KeyHoldsTooMuch(mostAnswers));
+        if (!_key.TryHold(answers, _mostAnswers))
+            throw new ApiException(ErrorTable.KeyHoldsTooMuch(_mostAnswers));
         _answers = answers;
         if (_key.Tokens is not { } allowance)
             return;

@@ -1,6 +1,7 @@
 using System.Text;
 using Serving.Inference;
 using Serving.Server.Completions;
+using Serving.Server.Ensembles;
 using Serving.Server.Hosting;
 using Serving.Server.Json;
 
@@ -43,6 +44,7 @@ internal sealed class ChatAnswer(HttpContext http, CompletionPlan plan, ServingO
             Created = Created,
             Model = Plan.Model.Id,
             SystemFingerprint = Plan.Model.Fingerprint,
+            Ensemble = EnsembleWeights.Of(Plan.Model.Ensemble),
             Choices = [.. _choices.Select((choice, i) => new ChatChoice(i, new ChatAnswerMessage(choice.Text.ToString()),
                 Plan.HasLogprobs ? new ChatLogprobs(choice.Logprobs) : null, choice.FinishReason))],
             Usage = run.Usage,
@@ -56,6 +58,7 @@ internal sealed class ChatAnswer(HttpContext http, CompletionPlan plan, ServingO
         Created = Created,
         Model = Plan.Model.Id,
         SystemFingerprint = Plan.Model.Fingerprint,
+        Ensemble = EnsembleWeights.Of(Plan.Model.Ensemble),
         Choices = choices,
         Usage = usage,
     };

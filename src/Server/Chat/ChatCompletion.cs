@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Text.Json.Serialization;
 using Serving.Server.Completions;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Chat;
 
@@ -19,6 +20,10 @@ internal sealed record ChatCompletion
 
     [Description("Changes with the weights, the tokenizer or the arithmetic behind the answer.")]
     public required string SystemFingerprint { get; init; }
+
+    [Description("Of an ensemble: the members and weights that made this answer, whatever became of its definition meanwhile.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EnsembleWeights? Ensemble { get; init; }
 
     public required IReadOnlyList<ChatChoice> Choices { get; init; }
 
@@ -55,6 +60,9 @@ internal sealed record ChatChunk
     public required string Model { get; init; }
 
     public required string SystemFingerprint { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EnsembleWeights? Ensemble { get; init; }
 
     public required IReadOnlyList<ChatChunkChoice> Choices { get; init; }
 

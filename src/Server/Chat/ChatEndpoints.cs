@@ -36,6 +36,7 @@ internal static class ChatEndpoints
     {
         using RentedModel rented = await engines.RentAsync(request.Model, request.Ensemble);
         RequestFacts.Of(http).Model = rented.Model.Id;
+        rented.Model.Engine.ThrowIfFull(); // before the prompt is cut into tokens
         CompletionPlan plan = new ChatValidator(rented.Model, options.Value.MaxChoices).Validate(request, Caller.Of(http));
         await new ChatAnswer(http, plan, options.Value, drain.Forced).WriteAsync();
     }

@@ -31,7 +31,7 @@ internal sealed class ChatValidator
     public CompletionPlan Validate(ChatRequest request, Caller caller)
     {
         request.Messages ??= [];
-        RefusedFields.Check(request, _problems);
+        ForeignFields.OfChats.Check(request.Unknown, _problems);
         _generation.CheckStream(request);
         if (caller.IsStrict)
             CheckUnknown(request);
@@ -103,6 +103,7 @@ internal sealed class ChatValidator
         for (int i = 0; i < Math.Min(given.Count, MaxMessages); i++)
         {
             string path = $"messages[{i}]";
+            ForeignFields.OfMessages.Check(given[i]?.Unknown, _problems, path + ".");
             if (given[i]?.Role is not ("system" or "developer" or "user" or "assistant"))
             {
                 _problems.Add($"{path}.role", $"'{path}.role' must be \"system\", \"developer\", \"user\" or \"assistant\".",

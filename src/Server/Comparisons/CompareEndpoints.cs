@@ -21,31 +21,24 @@ internal static class CompareEndpoints
              "token_ids": [16, 1017], "token_logprobs": [-1.93, -1.12], "finish_reason": "length",
              "timing": {"queue_seconds": 0.0001, "first_token_seconds": 0.002, "total_seconds": 0.003}}], "first_divergence": 1}
             """)
-        .Produces<GeneratedComparison>(StatusCodes.Status200OK)
+        .ProducesEither<GeneratedComparison, ScoredComparison>()
         .ProducesErrors(ErrorResponses.OfGeneration);
 
     private static async Task CompareAsync(
         CompareRequest request, HttpContext http, PromptComparer prompts, TextComparer texts, Drain drain, IOptions<ServingOptions> options)
     {
-        CompareRules.Check(request, http.Request.Headers["X-Strict"] is ["1"]);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Forced);
+        CompareRules.Check(request, Caller.Of(http).IsStrict);
         ServerJson json = ServerJson.Contracts;
-        try
+        using var deadline = new AnswerDeadline(http, options.Value, drain.Forced);
+        if (request.Text is null)
         {
-            if (request.Text is null)
-            {
-                GeneratedComparison written = await prompts.CompareAsync(request, Caller.Of(http), options.Value.MaxChoices, ending.Token);
-                await http.Response.WriteAsJsonAsync(written, json.GeneratedComparison, cancellationToken: http.RequestAborted);
-            }
-            else
-            {
-                ScoredComparison scored = await texts.CompareAsync(request, ending.Token);
-                await http.Response.WriteAsJsonAsync(scored, json.ScoredComparison, cancellationToken: http.RequestAborted);
-            }
+            GeneratedComparison written = await deadline.WithinAsync(prompts.CompareAsync(request, http, options.Value.MaxChoices, deadline.Token));
+            await http.Response.WriteAnswerAsync(written, json.GeneratedComparison, options.Value.WriteTimeout);
         }
-        catch (OperationCanceledException) when (drain.Forced.IsCancellationRequested)
+        else
         {
-            throw new ApiException(ErrorTable.ShuttingDown());
+            ScoredComparison scored = await deadline.WithinAsync(texts.CompareAsync(request, http, deadline.Token));
+            await http.Response.WriteAnswerAsync(scored, json.ScoredComparison, options.Value.WriteTimeout);
         }
     }
 }

@@ -1,3 +1,4 @@
+using Serving.Server.Completions;
 using Serving.Server.Errors;
 
 namespace Serving.Server.Comparisons;
@@ -11,6 +12,7 @@ internal static class CompareRules
     public static void Check(CompareRequest request, bool strict)
     {
         var problems = new ProblemList();
+        ForeignFields.OfComparisons.Check(request.Unknown, problems);
         if (request.Prompt is null == request.Text is null)
         {
             problems.Add("prompt", "Give either 'prompt', which every model continues, or 'text', which every model scores; "

@@ -1,4 +1,6 @@
 using System.ComponentModel;
+using System.Text.Json.Serialization;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Comparisons;
 
@@ -18,7 +20,12 @@ internal sealed record GeneratedEntry(
     IReadOnlyList<int> TokenIds,
     [property: Description("Nats, before temperature.")] IReadOnlyList<float> TokenLogprobs,
     [property: Description("stop or length.")] string FinishReason,
-    ComparisonTiming Timing);
+    ComparisonTiming Timing)
+{
+    [Description("Of an ensemble: the members and weights that wrote this.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EnsembleWeights? Ensemble { get; init; }
+}
 
 /// <summary>How long one model took, in seconds.</summary>
 internal sealed record ComparisonTiming(

@@ -1,8 +1,10 @@
 using System.Threading.Channels;
 using Serving.Inference;
+using Serving.Server.Access;
 using Serving.Server.Completions;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
+using Serving.Server.Logging;
 using Serving.Server.Models;
 
 namespace Serving.Server.Comparisons;
@@ -11,12 +13,13 @@ namespace Serving.Server.Comparisons;
 internal sealed class PromptComparer(EnsembleEngines engines)
 {
     /// <param name="request">With 2 to 8 models and a prompt.</param>
-    /// <param name="caller">Who asks.</param>
+    /// <param name="http">Who asks; the tokens count against its key.</param>
     /// <param name="maxChoices">The most answers of a request.</param>
     /// <param name="cancellation">Ends all of them.</param>
     /// <exception cref="ApiException">A model cannot answer, or the request does not fit one.</exception>
-    public async Task<GeneratedComparison> CompareAsync(CompareRequest request, Caller caller, int maxChoices, CancellationToken cancellation)
+    public async Task<GeneratedComparison> CompareAsync(CompareRequest request, HttpContext http, int maxChoices, CancellationToken cancellation)
     {
+        Caller caller = Caller.Of(http);
         long seed = request.Seed ?? Random.Shared.NextInt64();
         List<RentedModel> rented = [];
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -27,7 +30,10 @@ internal sealed class PromptComparer(EnsembleEngines engines)
             CompletionPlan[] plans = [.. rented.Select((model, i) =>
                 new CompletionValidator(model.Model, maxChoices).Validate(
                     request.ToCompletion(model.Model.Id, seed), caller with { RequestId = $"{caller.RequestId}/{i}", IsStrict = false }))];
+            KeyUse.Of(http)?.Take(plans.Sum(plan => plan.MostTokens), plans.Length);
             GeneratedEntry[] entries = await Task.WhenAll(plans.Select(plan => GenerateAsync(plan, ending)).ToArray());
+            RequestFacts facts = RequestFacts.Of(http);
+            (facts.PromptTokens, facts.CompletionTokens) = (plans.Sum(plan => plan.PromptTokens), entries.Sum(entry => entry.Tokens.Count));
             return new GeneratedComparison(entries, FirstDivergence(entries, AreOfOneTokenizer(plans)));
         }
         finally
@@ -84,7 +90,10 @@ internal sealed class PromptComparer(EnsembleEngines engines)
             {
                 text.Append(end.Text);
                 return new GeneratedEntry(model.Id, model.Fingerprint, text.ToString(), tokens, ids, logprobs, end.ReasonName()!, new ComparisonTiming(
-                    end.Usage.QueueSeconds, end.Usage.FirstTokenSeconds, end.Usage.TotalSeconds));
+                    end.Usage.QueueSeconds, end.Usage.FirstTokenSeconds, end.Usage.TotalSeconds))
+                {
+                    Ensemble = EnsembleWeights.Of(model.Ensemble),
+                };
             }
         }
         throw new GenerationFailedException(null);

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Text.Json.Serialization;
+using Serving.Server.Ensembles;
 
 namespace Serving.Server.Comparisons;
 
@@ -11,10 +12,10 @@ internal sealed record ScoredComparison(
 
 /// <summary>The figures of a text under one model. The first token is conditioned on nothing and not counted.</summary>
 internal record TextFigures(
-    [property: Description("Of all counted tokens, nats.")] double LogProbability,
-    [property: Description("e to the mean cost of a token; null beyond double precision.")] double? Perplexity,
-    [property: Description("Bits a character (Unicode code point) after the first token; null when there is none.")] double? BitsPerCharacter,
-    [property: Description("Nats; null for the first token.")] IReadOnlyList<float?> TokenLogprobs);
+    [property: JsonRequired, Description("Of all counted tokens, nats.")] double LogProbability,
+    [property: JsonRequired, Description("e to the mean cost of a token; null beyond double precision.")] double? Perplexity,
+    [property: JsonRequired, Description("Bits a character (Unicode code point) after the first token; null when there is none.")] double? BitsPerCharacter,
+    [property: JsonRequired, Description("Nats; null for the first token.")] IReadOnlyList<float?> TokenLogprobs);
 
 /// <summary>How likely one model finds the text.</summary>
 internal sealed record ScoredEntry(
@@ -28,6 +29,10 @@ internal sealed record ScoredEntry(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<WithoutMember>? LeaveOneOut)
     : TextFigures(Figures.LogProbability, Figures.Perplexity, Figures.BitsPerCharacter, Figures.TokenLogprobs)
 {
+    [Description("Of an ensemble: the members and weights that scored this.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public EnsembleWeights? Ensemble { get; init; }
+
     // They stand in the entry itself.
     [JsonIgnore]
     public TextFigures Figures { get; init; } = Figures;

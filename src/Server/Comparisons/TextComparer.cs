@@ -1,7 +1,9 @@
 using Serving.Glyphs.Tokens;
+using Serving.Server.Access;
 using Serving.Server.Ensembles;
 using Serving.Server.Errors;
 using Serving.Server.Health;
+using Serving.Server.Logging;
 using Serving.Server.Models;
 
 namespace Serving.Server.Comparisons;
@@ -18,12 +20,16 @@ internal sealed class TextComparer(ModelCatalog catalog, MemoryGate memory) : ID
     private int _waiting;
 
     /// <param name="request">With 1 to 8 models and a text.</param>
+    /// <param name="http">Who asks; the tokens count against its key.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <exception cref="ApiException">A model cannot answer, the text does not fit one, or too many comparisons wait.</exception>
-    public async Task<ScoredComparison> CompareAsync(CompareRequest request, CancellationToken cancellation)
+    public async Task<ScoredComparison> CompareAsync(CompareRequest request, HttpContext http, CancellationToken cancellation)
     {
         memory.ThrowIfClosed();
         TextGroup[] groups = Plan(request);
+        int tokens = groups.Sum(group => group.Tokens.Length * group.Casts.Count);
+        KeyUse.Of(http)?.Take(tokens, answers: 1);
+        RequestFacts.Of(http).PromptTokens = tokens;
         if (Interlocked.Increment(ref _waiting) > MaxWaiting)
         {
             Interlocked.Decrement(ref _waiting);

@@ -68,7 +68,10 @@ internal sealed record TextGroup(IReadOnlyList<Cast> Casts, int[] Tokens)
             new WithoutMember(Casts[place.Cast].Members[place.Member].Id, Figures(scores[Casts.Count + i], characters)))];
         return new ScoredComparison(
             [.. Casts.Select((cast, i) => new ScoredEntry(cast.Id, cast.Fingerprint, texts, Tokens, unknown, Figures(scores[i], characters),
-                leaveOneOut && cast.IsEnsemble ? [.. reduced.Where((_, r) => without[r].Cast == i)] : null))],
+                leaveOneOut && cast.IsEnsemble ? [.. reduced.Where((_, r) => without[r].Cast == i)] : null)
+            {
+                Ensemble = EnsembleWeights.Of(cast.Ensemble),
+            })],
             [.. pairs.Select(pair => new ScoredPair(Casts[pair.A].Id, Casts[pair.B].Id,
                 pair.KullbackLeibler, pair.ReverseKullbackLeibler, pair.JensenShannon, pair.SameArgmax))]);
     }

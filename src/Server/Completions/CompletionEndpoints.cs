@@ -36,6 +36,7 @@ internal static class CompletionEndpoints
         using RentedModel rented = await engines.RentAsync(request.Model, request.Ensemble);
         ServedModel model = rented.Model;
         RequestFacts.Of(http).Model = model.Id;
+        model.Engine.ThrowIfFull(); // before the prompts are cut into tokens
         var validator = new CompletionValidator(model, options.Value.MaxChoices);
         CompletionPlan plan = validator.Validate(request, Caller.Of(http));
         await new CompletionAnswer(http, plan, options.Value, drain.Forced).WriteAsync();

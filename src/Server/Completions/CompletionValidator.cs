@@ -133,6 +133,7 @@ internal sealed class CompletionValidator
 
     private void CheckUnsupported(CompletionRequest request)
     {
+        ForeignFields.OfCompletions.Check(request.Unknown, _problems);
         _problems.Unsupported(!string.IsNullOrEmpty(request.Suffix), "suffix",
             "'suffix' is not supported: these models only continue text. Leave it out.");
         _problems.Unsupported(request.ExpertLogprobs is true && _model.Ensemble is null, "expert_logprobs",

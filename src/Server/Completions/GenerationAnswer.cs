@@ -33,7 +33,7 @@ internal abstract class GenerationAnswer<TPiece>(
     /// <summary>Generates and writes the whole answer.</summary>
     public async Task WriteAsync()
     {
-        KeyUse.Of(http)?.Take(plan.MostTokens, plan.Choices.Count, options.MaxAnswersPerKey);
+        KeyUse.Of(http)?.Take(plan.MostTokens, plan.Choices.Count);
         using var deadline = new AnswerDeadline(http, options, shutdown, plan.Stream);
         await using GenerationRun<TPiece> run = await GenerationRun<TPiece>.StartAsync(plan, Follow, deadline.Token, RequestTelemetry.Of(http));
         try

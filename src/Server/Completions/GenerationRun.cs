@@ -10,8 +10,11 @@ namespace Serving.Server.Completions;
 /// </summary>
 internal sealed class GenerationRun<TPiece> : IAsyncDisposable
 {
+    private const int MostUnreadPieces = 16;
+
     private readonly CancellationTokenSource _ending;
-    private readonly Channel<TPiece> _pieces = Channel.CreateUnbounded<TPiece>(new() { SingleReader = true });
+    // A reader that lags holds the engine up, so that what it leaves unread is little.
+    private readonly Channel<TPiece> _pieces = Channel.CreateBounded<TPiece>(new BoundedChannelOptions(MostUnreadPieces) { SingleReader = true });
     private readonly CompletionPlan _plan;
     private readonly RequestTelemetry? _telemetry;
     private readonly FollowChoice _follow;
@@ -107,13 +110,27 @@ internal sealed class GenerationRun<TPiece> : IAsyncDisposable
             {
                 Count(step, choice);
                 telemetry?.Note(step);
-                _pieces.Writer.TryWrite(follow(step));
+                await PassAsync(follow(step));
             }
         }
         catch (Exception fault)
         {
             _pieces.Writer.TryComplete(fault);
             await _ending.CancelAsync();
+        }
+    }
+
+    private ValueTask PassAsync(TPiece piece) => _pieces.Writer.TryWrite(piece) ? ValueTask.CompletedTask : AwaitRoomAsync(piece);
+
+    private async ValueTask AwaitRoomAsync(TPiece piece)
+    {
+        try
+        {
+            await _pieces.Writer.WriteAsync(piece, _ending.Token);
+        }
+        catch (Exception end) when (end is OperationCanceledException or ChannelClosedException)
+        {
+            // Nobody waits for it any more, or another choice failed; the engine's last event is still followed.
         }
     }
 

@@ -35,7 +35,7 @@ internal static class EmbeddingEndpoints
         RequestFacts.Of(http).Model = rented.Model.Id;
         RequestTelemetry.Of(http).Begin(rented.Model);
         EmbeddingPlan plan = new EmbeddingValidator(rented.Model).Validate(request, Caller.Of(http));
-        KeyUse.Of(http)?.Take(plan.Tokens, EmbeddingRun.MaxAtOnce, options.Value.MaxAnswersPerKey);
+        KeyUse.Of(http)?.Take(plan.Tokens, EmbeddingRun.MaxAtOnce);
         RequestFacts.Of(http).PromptTokens = plan.Tokens;
         using AnswerDeadline deadline = new(http, options.Value, drain.Forced);
         float[][] vectors = await deadline.WithinAsync(EmbeddingRun.ComputeAsync(plan, Caller.Of(http), deadline.Token));

@@ -16,6 +16,7 @@ internal sealed class EmbeddingValidator(ServedModel model)
     public EmbeddingPlan Validate(EmbeddingRequest request, Caller caller)
     {
         var generation = new GenerationValidator(model, _problems);
+        ForeignFields.OfEmbeddings.Check(request.Unknown, _problems);
         if (caller.IsStrict)
             generation.CheckUnknown(request.Unknown?.Keys ?? Enumerable.Empty<string>());
         EmbeddingLayer layer = Layer(request.Layer);

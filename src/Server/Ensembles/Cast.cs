@@ -11,8 +11,11 @@ namespace Serving.Server.Ensembles;
 /// <param name="Fingerprint">Changes with anything that their answers depend on.</param>
 internal sealed record Cast(string Id, IReadOnlyList<ServedModel> Members, Blend Blend, string Fingerprint)
 {
+    /// <summary>What the name stands for, with its weights; null for a single model.</summary>
+    public Ensemble? Ensemble { get; private init; }
+
     /// <summary>Whether several answer together.</summary>
-    public bool IsEnsemble { get; private init; }
+    public bool IsEnsemble => Ensemble is not null;
 
     /// <summary>Who answers to a name: a model, a named ensemble or a sum.</summary>
     /// <exception cref="ApiException">Nobody does, or not now.</exception>
@@ -33,6 +36,6 @@ internal sealed record Cast(string Id, IReadOnlyList<ServedModel> Members, Blend
             [.. ensemble.Experts.Zip(entry.Require()).Where(pair => pair.First.Weight > 0)];
         string fingerprint = SystemFingerprint.OfEnsemble(
             ensemble.Rule, active.Select(pair => (pair.Model.Fingerprint, pair.Expert.Weight)));
-        return new Cast(ensemble.Id, [.. active.Select(pair => pair.Model)], ensemble.Blend, fingerprint) { IsEnsemble = true };
+        return new Cast(ensemble.Id, [.. active.Select(pair => pair.Model)], ensemble.Blend, fingerprint) { Ensemble = ensemble };
     }
 }

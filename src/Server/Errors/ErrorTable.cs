@@ -72,15 +72,14 @@ internal static class ErrorTable
         $"The model '{id}' is still being loaded. Try again in a moment; /health/ready tells when.",
         ServerFault, "model", ErrorCode.ModelLoading), 1);
 
-    public static ApiFailure ModelUnavailable(string id, string reason) => new(StatusCodes.Status503ServiceUnavailable, new(
-        $"The model '{id}' could not be loaded: {reason}", ServerFault, "model", ErrorCode.MemberUnavailable));
+    public static ApiFailure ModelUnavailable(string id, string reason) =>
+        UntilMended($"The model '{id}' could not be loaded: {reason}");
 
-    public static ApiFailure ModelUnloaded(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
-        $"The model '{id}' was unloaded. POST /v1/models/{id}/load brings it back.", ServerFault, "model", ErrorCode.MemberUnavailable));
+    public static ApiFailure ModelUnloaded(string id) =>
+        UntilMended($"The model '{id}' was unloaded. POST /v1/models/{id}/load brings it back.");
 
-    public static ApiFailure ModelNotLoaded(string id, string reason, bool goesOn) => new(StatusCodes.Status503ServiceUnavailable, new(
-        $"The model '{id}' could not be loaded: {reason}{(goesOn ? " The version that was loaded before goes on answering." : "")}",
-        ServerFault, "id", ErrorCode.MemberUnavailable));
+    public static ApiFailure ModelNotLoaded(string id, string reason, bool goesOn) => UntilMended(
+        $"The model '{id}' could not be loaded: {reason}{(goesOn ? " The version that was loaded before goes on answering." : "")}", "id");
 
     public static ApiFailure MemoryPressure() => new(StatusCodes.Status503ServiceUnavailable, new(
         "The server is short of memory and takes no new requests until some have finished. Try again in a moment.",
@@ -90,17 +89,15 @@ internal static class ErrorTable
         $"This ensemble needs {neededMiB} MiB for keys, values and activations of its members, and {freeMiB} MiB are left. Ask for fewer "
         + "members, or give the server more memory or fewer Serving:Batch:KvTokens.", ServerFault, "model", ErrorCode.MemoryPressure), 30);
 
-    public static ApiFailure MemberFault(string id) => new(StatusCodes.Status503ServiceUnavailable, new(
-        $"The member '{id}' of the ensemble answered logits that are not finite: its weights, or this text, break its arithmetic.",
-        ServerFault, "model", ErrorCode.MemberUnavailable));
+    public static ApiFailure MemberFault(string id) => UntilMended(
+        $"The member '{id}' of the ensemble answered logits that are not finite: its weights, or this text, break its arithmetic.");
 
     public static ApiFailure PeersUnavailable() => new(StatusCodes.Status503ServiceUnavailable, new(
         "A model of this request is computed by other servers, and none of them answers. It is never left out of an ensemble. Try again in a moment.",
         ServerFault, "model", ErrorCode.MemberUnavailable), 2);
 
-    public static ApiFailure MemberMissing(string ensemble, string member) => new(StatusCodes.Status503ServiceUnavailable, new(
-        $"The ensemble '{ensemble}' cannot answer: its member '{member}' is not among the models of this server.",
-        ServerFault, "model", ErrorCode.MemberUnavailable));
+    public static ApiFailure MemberMissing(string ensemble, string member) => UntilMended(
+        $"The ensemble '{ensemble}' cannot answer: its member '{member}' is not among the models of this server.");
 
     public static ApiFailure IncompatibleExperts(ServedModel one, ServedModel other) => new(StatusCodes.Status409Conflict, new(
         "Only experts with one vocabulary and tokenizer can be averaged: "
@@ -159,4 +156,8 @@ internal static class ErrorTable
     public static ApiFailure Internal() => new(StatusCodes.Status500InternalServerError, new(
         "The server failed to answer this request; others are not affected. Its log has the reason under this request id.",
         ServerFault, null, ErrorCode.InternalError));
+
+    // Time alone helps nothing: Retry-After is for those who know that somebody is at it.
+    private static ApiFailure UntilMended(string message, string param = "model") => new(
+        StatusCodes.Status503ServiceUnavailable, new(message, ServerFault, param, ErrorCode.MemberUnavailable), 30) { IsPermanent = true };
 }

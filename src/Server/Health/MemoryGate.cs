@@ -74,7 +74,7 @@ internal sealed class MemoryGate
         if (needed <= free)
             return;
         throw new CheckpointException(place, "memory", $"at most the {MiB(free)} MiB that are left of {MiB(LimitBytes)} MiB",
-            $"{MiB(needed)} MiB: {MiB(plan.WeightBytes)} of weights, {MiB(plan.LeastKvBytes)} of K/V for one full context, {MiB(plan.WorkspaceBytes)} of workspace",
+            $"{MiB(needed)} MiB: {MiB(plan.WeightBytes)} MiB of weights, {MiB(plan.LeastKvBytes)} of K/V for one full context, {MiB(plan.WorkspaceBytes)} of workspace",
             "Give the process more memory, serve fewer models, or lower the model's block_size or Serving:Batch:KvTokens.");
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 using Serilog;
 using Serving.Inference.Scheduling;
@@ -25,6 +26,7 @@ namespace Serving.Server.Hosting;
 /// <summary>Puts the server together: settings, services, pipeline, routes.</summary>
 internal static class ServerApplication
 {
+    private const int Backlog = 4096;
     private const string DefaultUrl = "http://127.0.0.1:8080";
 
     /// <summary>Builds a server that is not started yet.</summary>
@@ -55,6 +57,8 @@ internal static class ServerApplication
         IServiceCollection services = builder.Services;
         builder.Logging.ClearProviders().AddSerilog(ServerLog.Create(builder.Configuration), dispose: true);
         services.AddOptionsWithValidateOnStart<ServingOptions>().Configure<IConfiguration>(BindOptions);
+        // A burst waits to be accepted rather than for the second after which its senders try again.
+        services.Configure<SocketTransportOptions>(sockets => sockets.Backlog = Backlog);
         services.AddOptions<KestrelServerOptions>().Configure<IOptions<ServingOptions>>(Limit);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);

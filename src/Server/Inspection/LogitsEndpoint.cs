@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Serving.Server.Access;
 using Serving.Server.Errors;
 using Serving.Server.Logging;
 using Serving.Server.Models;
@@ -24,6 +25,8 @@ internal static class LogitsEndpoint
         ServedModel model = catalog.Find(id).Require();
         RequestFacts.Of(http).Model = model.Id;
         (int[] tokens, int last) = Check(request, model);
+        KeyUse.Of(http)?.Take(tokens.Length, answers: 1);
+        RequestFacts.Of(http).PromptTokens = tokens.Length;
         float[] logits = await recorder.RecordAsync(model, tokens, last, http.RequestAborted);
         return TypedResults.Ok(new Logits(model.Id, model.Fingerprint, last, model.VocabularySize,
             Convert.ToBase64String(MemoryMarshal.AsBytes<float>(logits))));

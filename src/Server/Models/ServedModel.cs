@@ -13,8 +13,8 @@ namespace Serving.Server.Models;
 /// <summary>A model that answers: its tokenizer, its engine and what is known of it. Thread-safe.</summary>
 internal sealed class ServedModel : IAsyncDisposable
 {
-    // An idle loop beats once a second, a busy one before each forward pass.
-    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(30);
+    // An idle loop beats once a second, a busy one with every block of the model that it computes.
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(4);
     private static readonly string[] UsualEndTokens = ["</s>", "<|endoftext|>"];
 
     private readonly IBackend _backend;
@@ -110,7 +110,7 @@ internal sealed class ServedModel : IAsyncDisposable
     public required string Fingerprint { get; init; }
 
     /// <summary>Whether the engine's loop gives signs of life.</summary>
-    public bool IsAlive => !Engine.HasFailed && TimeProvider.System.GetElapsedTime(Engine.Statistics.LastBeatTimestamp) < LongestSilence;
+    public bool IsAlive => !Engine.HasFailed && Engine.Silence < LongestSilence;
 
     /// <summary>The same engine, answering under the name and by the weights of an ensemble of its members. It lives no longer than
     /// this object, and disposing it does nothing.</summary>

@@ -18,10 +18,12 @@ internal static class OperationTransformer
         OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         IList<object> metadata = context.Description.ActionDescriptor.EndpointMetadata;
-        if (metadata.OfType<RouteExample>().LastOrDefault() is { } example)
-            AddExample(operation, example);
         if (metadata.OfType<EventStreamOf>().LastOrDefault() is { } stream && operation.Responses?["200"].Content is { } contents)
             contents["text/event-stream"] = new OpenApiMediaType { Schema = Reference(stream.Chunk.Name) };
+        if (metadata.OfType<EitherOf>().LastOrDefault() is { } either && operation.Responses?["200"].Content is { } answers)
+            answers[Json] = new OpenApiMediaType { Schema = new OpenApiSchema { AnyOf = [Reference(either.One.Name), Reference(either.Other.Name)] } };
+        if (metadata.OfType<RouteExample>().LastOrDefault() is { } example)
+            AddExample(operation, example);
         AccessRule? rule = metadata.OfType<AccessRuleMetadata>().LastOrDefault()?.Rule;
         if (rule == AccessRule.Anybody)
             return Task.CompletedTask;

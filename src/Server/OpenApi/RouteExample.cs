@@ -11,12 +11,20 @@ internal sealed record RouteExample(string? Request, string Response);
 /// <param name="Chunk">What the data of an event is.</param>
 internal sealed record EventStreamOf(Type Chunk);
 
+/// <summary>An endpoint that answers one of two shapes, whichever the request asks for.</summary>
+/// <param name="One">The one that the framework sees.</param>
+/// <param name="Other">The other.</param>
+internal sealed record EitherOf(Type One, Type Other);
+
 /// <summary>Puts a <see cref="RouteExample"/> on an endpoint.</summary>
 internal static class RouteExamples
 {
     public static RouteHandlerBuilder WithExample(
         this RouteHandlerBuilder endpoint, [StringSyntax("json")] string? request, [StringSyntax("json")] string response) =>
         endpoint.WithMetadata(new RouteExample(request, response));
+
+    public static RouteHandlerBuilder ProducesEither<TOne, TOther>(this RouteHandlerBuilder endpoint) =>
+        endpoint.Produces<TOne>().WithMetadata(new EitherOf(typeof(TOne), typeof(TOther)));
 
     public static RouteHandlerBuilder ProducesEvents<TChunk>(this RouteHandlerBuilder endpoint) =>
         endpoint.WithMetadata(new EventStreamOf(typeof(TChunk)));

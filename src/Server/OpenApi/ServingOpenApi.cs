@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.Options;
 using Microsoft.OpenApi;
 using Serving.Server.Chat;
+using Serving.Server.Comparisons;
 using Serving.Server.Completions;
 using Serving.Server.Embeddings;
 using Serving.Server.Hosting;
@@ -55,8 +56,9 @@ internal static class ServingOpenApi
                 Description = "An API key, where the server has keys (setting Serving:Keys).",
             },
         };
-        // Referred to by streams alone, which the framework does not see.
-        document.AddComponent(nameof(ChatChunk), await context.GetOrCreateSchemaAsync(typeof(ChatChunk), null, cancellationToken));
+        // Answers that the framework does not see: of streams, and where a route has two.
+        foreach (Type unseen in (Type[])[typeof(ChatChunk), typeof(ScoredComparison)])
+            document.AddComponent(unseen.Name, await context.GetOrCreateSchemaAsync(unseen, null, cancellationToken));
     }
 
     // The serializer cannot see through the converters of these types.

@@ -68,7 +68,10 @@ internal sealed class PeerListener(
         }
         try
         {
-            await RunAsync(http, served);
+            if (Interlocked.Increment(ref _streams) <= options.Value.Peers.MaxStreams)
+                await RunAsync(http, served);
+            else
+                http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         }
         finally
         {
@@ -79,11 +82,6 @@ internal sealed class PeerListener(
 
     private async Task RunAsync(HttpContext http, ServedModel model)
     {
-        if (Interlocked.Increment(ref _streams) > options.Value.Peers.MaxStreams)
-        {
-            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-            return;
-        }
         http.Response.ContentType = "application/vnd.serving.frames";
         await http.Response.StartAsync();
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Begun, model.Users.Closing);

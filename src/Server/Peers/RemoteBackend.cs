@@ -16,6 +16,7 @@ namespace Serving.Server.Peers;
 internal sealed class RemoteBackend : IRemoteBackend
 {
     private static readonly ResiliencePropertyKey<int> AttemptKey = new("attempt");
+    private static readonly TimeSpan WaitBeat = TimeSpan.FromSeconds(1);
 
     private readonly PeerGroup _group;
     private readonly PeerGreeting _greeting;
@@ -27,6 +28,7 @@ internal sealed class RemoteBackend : IRemoteBackend
     private IReadOnlyList<PeerReplica> _candidates = [];
     private StepPlan _plan = null!;
     private Task<ReadOnlyMemory<byte>>? _pending;
+    private Action? _beat;
 
     /// <param name="group">The replicas.</param>
     /// <param name="greeting">What they must be like.</param>
@@ -60,7 +62,7 @@ internal sealed class RemoteBackend : IRemoteBackend
 
     public void Begin(ForwardBatch batch)
     {
-        _plan = _shadow.Plan(batch);
+        (_plan, _beat) = (_shadow.Plan(batch), batch.Beat);
         // Off the engine's thread, which goes on with the members of this process.
         _pending = Task.Run(ComputeAsync);
     }
@@ -85,7 +87,10 @@ internal sealed class RemoteBackend : IRemoteBackend
     {
         try
         {
-            return _pending!.GetAwaiter().GetResult();
+            // Not for ever: the total time-out ends it.
+            while (!_pending!.IsCompleted && Task.WaitAny([_pending], WaitBeat) < 0)
+                _beat?.Invoke();
+            return _pending.GetAwaiter().GetResult();
         }
         catch (Exception fault) when (fault is PeerException or TimeoutRejectedException or BrokenCircuitException)
         {

@@ -44,7 +44,9 @@ internal static class TokenEndpoints
         var generation = new GenerationValidator(model, problems);
         if (Caller.Of(http).IsStrict)
             generation.CheckUnknown(request.Unknown?.Keys ?? Enumerable.Empty<string>());
-        SpecialTokens special = generation.SpecialTokens(request.SpecialTokens);
+        // Who asks for nothing but the spelling of a control token asks for its id.
+        bool isSpelling = request.SpecialTokens is null && model.Tokenizer.SpecialSpellings.Contains(request.Prompt);
+        SpecialTokens special = isSpelling ? SpecialTokens.Parse : generation.SpecialTokens(request.SpecialTokens);
         if (request.Prompt is null)
             problems.Add("prompt", "'prompt' is missing: give a text.");
         problems.ThrowIfAny();

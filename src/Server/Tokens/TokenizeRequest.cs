@@ -16,7 +16,8 @@ internal sealed record TokenizeRequest
     [Description("Put what the tokenizer's own template adds around a text. The glyph family's have none. Default true.")]
     public bool? AddSpecialTokens { get; set; }
 
-    [Description("How a literal <s> in the text is read: \"text\" as characters, \"parse\" as the control token. Default text.")]
+    [Description("How a literal <s> in the text is read: \"text\" as characters, \"parse\" as the control token. Default text, "
+        + "but a text that is nothing but the spelling of one control token is that token.")]
     public string? SpecialTokens { get; set; }
 
     /// <summary>Fields that this server does not know.</summary>

@@ -75,8 +75,7 @@ test("the client does not repeat what is told to be permanent", () => withFaults
   assert.equal(attempts.length, 1);
 }));
 
-test("a stream through a proxy of single bytes is the same text", async () => {
-  const whole = (await client.completions.create({ ...greedy, max_tokens: 16 })).choices[0].text;
+test("a stream through a proxy of single bytes is the same text, whatever the text looks like", async () => {
   const slow = http.createServer((request, response) => {
     const target = new URL(baseURL);
     request.pipe(http.request({ host: target.hostname, port: target.port, path: request.url, method: request.method, headers: request.headers }, async (answer) => {
@@ -88,8 +87,13 @@ test("a stream through a proxy of single bytes is the same text", async () => {
   await new Promise((resolve) => slow.listen(0, "127.0.0.1", resolve));
   try {
     const through = new OpenAI({ baseURL: `http://127.0.0.1:${slow.address().port}/v1`, apiKey });
-    const chunks = await collect(await through.completions.create({ ...greedy, max_tokens: 16, stream: true }));
-    assert.equal(chunks.map((chunk) => chunk.choices[0].text).join(""), whole);
+    for (const prompt of ["The old house", "a\r\nb\rc\n\nd", "data: [DONE]", "[DONE]\n\ndata: {}\n\n", "event: x\nid: 7\n: y", "a\u2028b\u2029c\u0085", '{"error":{}}', "\ufeff😀 e\u0301"]) {
+      const request = { ...greedy, prompt, echo: true, max_tokens: 8 };
+      const whole = (await client.completions.create(request)).choices[0].text;
+      const chunks = await collect(await through.completions.create({ ...request, stream: true }));
+      assert.equal(chunks.map((chunk) => chunk.choices[0].text).join(""), whole);
+      assert.ok(whole.startsWith(prompt));
+    }
   } finally {
     slow.closeAllConnections();
     slow.close();

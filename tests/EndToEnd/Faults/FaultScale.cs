@@ -12,6 +12,13 @@ internal static class FaultScale
 
     public static int Of(int full, int shortened) => IsFull ? full : shortened;
 
+    /// <summary>The smallest value that so many percent of the values do not exceed.</summary>
+    public static double Percentile(IEnumerable<double> values, double percent)
+    {
+        double[] sorted = [.. values.Order()];
+        return sorted[Math.Max(0, (int)Math.Ceiling(sorted.Length * percent / 100) - 1)];
+    }
+
     /// <summary>Notes what was measured.</summary>
     public static void Record(string id, FormattableString figures)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Text;
 using System.Text.Json;
@@ -41,11 +42,15 @@ internal sealed class Load(Uri server) : IDisposable
 
     public async Task<Outcome> SendAsync(string body, CancellationToken cancellation = default)
     {
+        long start = Stopwatch.GetTimestamp();
         try
         {
             using HttpResponseMessage response = await _client.SendAsync(Post(body), HttpCompletionOption.ResponseHeadersRead, cancellation);
             string text = await response.Content.ReadAsStringAsync(cancellation);
-            return new Outcome(response.StatusCode, text, response.Headers.TryGetValues("Retry-After", out var retry) ? retry.Single() : null, null);
+            return new Outcome(response.StatusCode, text, response.Headers.TryGetValues("Retry-After", out var retry) ? retry.Single() : null, null)
+            {
+                Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
+            };
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
         {
@@ -62,6 +67,9 @@ internal sealed class Load(Uri server) : IDisposable
     /// <param name="Fault">Why there was no answer.</param>
     internal sealed record Outcome(HttpStatusCode? Status, string Text, string? RetryAfter, string? Fault)
     {
+        /// <summary>From sending to the last byte.</summary>
+        public double Seconds { get; init; }
+
         public bool IsWhole => Status == HttpStatusCode.OK && (Text.StartsWith('{') || Text.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal));
 
         public string Answer() => JsonDocument.Parse(Text).RootElement.GetProperty("choices")[0].GetProperty("text").GetString()!;

@@ -44,6 +44,24 @@ public sealed class PeerFaultTests : IDisposable
     }
 
     [Fact]
+    public async Task R34_ReplicaStalls_AnotherOvertakesItWithTheSameAnswer()
+    {
+        await using ServerProcess one = await ServerProcess.StartAsync(_copies.Path, "--Serving:Peers:Urls=http://127.0.0.1:0");
+        await using ServerProcess two = await ServerProcess.StartAsync(_copies.Path, "--Serving:Peers:Urls=http://127.0.0.1:0");
+        using FaultyProxy wireOne = new(PortOf(one), 5), wireTwo = new(PortOf(two), 6);
+        await using ServerProcess front = await ServerProcess.StartAsync(_copies.Path,
+            $"--Serving:Remote:Models=other={wireOne.Address}|{wireTwo.Address}", "--Serving:Remote:HedgeMilliseconds=100");
+        using var load = new Load(front.Client.BaseAddress!);
+        string expected = (await load.SendAsync(Load.Body("plain+other", 30))).Answer();
+        wireOne.Stalls = 1;
+        Load.Outcome overtaken = await load.SendAsync(Load.Body("plain+other", 30));
+        string metrics = await front.Client.GetStringAsync("/metrics");
+        FaultScale.Record("R34", $"the replica that answered last stalls by 2 s a step: another one overtakes it, the same answer after {overtaken.Seconds:0.00} s");
+        Assert.Equal(expected, overtaken.Answer());
+        Assert.True(Vitals.Sum(metrics, "serving_peer_attempts_total", "outcome=\"overtaken\"") >= 1);
+    }
+
+    [Fact]
     public async Task R34_PeerComesBack_ItsCircuitOpensAndCloses()
     {
         await using ServerProcess peer = await ServerProcess.StartAsync(_copies.Path, "--Serving:Peers:Urls=http://127.0.0.1:0");

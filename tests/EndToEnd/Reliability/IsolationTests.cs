@@ -1,10 +1,11 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Serving.EndToEnd.Reliability;
 
 /// <summary>R43, and that a greedy answer is the same bytes from every route that gives one.</summary>
 [Collection(nameof(SharedServer))]
-public sealed class IsolationTests(SharedServer server)
+public sealed partial class IsolationTests(SharedServer server)
 {
     [Fact]
     public async Task Answers_InACrowd_HoldNothingOfOthersAndEqualThemselvesAlone()
@@ -14,6 +15,7 @@ public sealed class IsolationTests(SharedServer server)
         await Parallel.ForAsync(0, requests, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (i, _) => crowd[i] = await AnswerAsync(i));
         for (int i = 0; i < requests; i++)
         {
+            Assert.Equal([$"start {i:0000}"], Canary().Matches(crowd[i]).Select(match => match.Value).Distinct());
             Assert.StartsWith($"same start {i:0000}:", JsonDocument.Parse(crowd[i]).RootElement[0].GetProperty("text").GetString(), StringComparison.Ordinal);
             if (i % 10 == 0)
                 Assert.Equal(await AnswerAsync(i), crowd[i]);
@@ -61,11 +63,26 @@ public sealed class IsolationTests(SharedServer server)
         Assert.Equal(text, chat.GetProperty("message").GetProperty("content").GetString());
         Assert.Equal(logprobs, chat.GetProperty("logprobs").GetProperty("content").EnumerateArray().Select(entry => entry.GetProperty("logprob").GetRawText()));
 
+        JsonElement compared = (await server.AskAsync("/v1/compare", new
+        {
+            models = (string[])[model, "plain", model],
+            prompt = Prompt,
+            max_tokens = 20,
+            temperature = 0,
+            ignore_eos = true,
+            stop = "\nUser:",
+        })).GetProperty("models");
+        Assert.All((int[])[0, 2], i => Assert.Equal((text, string.Join(',', logprobs)),
+            (compared[i].GetProperty("text").GetString(), string.Join(',', Raw(compared[i].GetProperty("token_logprobs"))))));
+
         // The answer's tokens as a prompt: what they were generated with is what they are scored with.
         JsonElement tokens = (await server.AskAsync("/tokenize", new { model, prompt = Prompt + text })).GetProperty("tokens");
         JsonElement scored = (await server.AskAsync("/v1/completions", new { model, prompt = tokens, max_tokens = 0, echo = true, logprobs = 2 })).GetProperty("choices")[0];
         string[] ofPrompt = Raw(scored.GetProperty("logprobs").GetProperty("token_logprobs"))[Prompt.Length..];
         Assert.Equal(logprobs.Take(ofPrompt.Length), ofPrompt);
+
+        JsonElement judged = (await server.AskAsync("/v1/compare", new { models = (string[])[model], text = Prompt + text })).GetProperty("models")[0];
+        Assert.Equal(ofPrompt, Raw(judged.GetProperty("token_logprobs"))[Prompt.Length..]);
     }
 
     private async Task<string> AnswerAsync(int i) => (await server.AskAsync("/v1/completions", new
@@ -83,6 +100,9 @@ public sealed class IsolationTests(SharedServer server)
     private static Dictionary<string, object?> With(object request, object more) => new[] { request, more }
         .SelectMany(part => part.GetType().GetProperties().Select(property => (property.Name, Value: property.GetValue(part))))
         .ToDictionary(pair => pair.Name, pair => pair.Value);
+
+    [GeneratedRegex("start [0-9]{4}")]
+    private static partial Regex Canary();
 
     private static string[] Raw(JsonElement list) => [.. list.EnumerateArray().Select(entry => entry.GetRawText())];
 }

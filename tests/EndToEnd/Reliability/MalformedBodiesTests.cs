@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -8,6 +11,8 @@ namespace Serving.EndToEnd.Reliability;
 [Collection(nameof(SharedServer))]
 public sealed class MalformedBodiesTests(SharedServer server)
 {
+    private static readonly ParallelOptions Sixteen = new() { MaxDegreeOfParallelism = 16 };
+
     private static readonly (string Path, string Body)[] Valid =
     [
         ("/v1/completions", """{"model":"plain","prompt":["Hi","ho"],"max_tokens":2,"temperature":0.5,"stop":["a"],"logit_bias":{"5":1.5},"stream_options":null,"n":1}"""),
@@ -17,49 +22,63 @@ public sealed class MalformedBodiesTests(SharedServer server)
         ("/detokenize", """{"model":"plain","tokens":[44,77]}"""),
     ];
 
-    // The kinds of the JSON test suite: structure, strings, numbers, literals, nesting, encodings.
-    private static readonly string[] Broken =
-    [
-        "", " ", "\u0000", "null", "true", "1", "\"x\"", "[]", "[1]", "{", "}", "{}", "{\"", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}",
-        "{a:1}", "{'a':1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{\"a\"::1}", "{\"a\":1}}", "{\"a\":1}{}", "{\"a\":1}#", "{\"a\":1}//x", "/**/{}", "{\"a\":/**/1}",
-        "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":1.}", "{\"a\":1e}", "{\"a\":1e+}", "{\"a\":-}", "{\"a\":--1}", "{\"a\":0x1}", "{\"a\":NaN}", "{\"a\":Infinity}",
-        "{\"a\":-Infinity}", "{\"a\":1e99999}", "{\"a\":tru}", "{\"a\":TRUE}", "{\"a\":nul}", "{\"a\":undefined}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"\\ud800\"}",
-        "{\"a\":\"\n\"}", "{\"a\":\"\t\"}", "{\"a\":\"\u0000\"}", "{\"a\":\"", "[[[[", "{\"a\":[}", "{\"a\":[1,]}", "{\"a\":[,1]}", "{\"a\":[1 2]}", "{\"a\":]}", "\ufeff{}",
-        "{\"a\":1,\"a\":1}", "{\"\":0}", "{\"a\":{\"b\":{\"c\":{}}}", "*", "{*}", "{\"a\":1;}", "<x/>", "a=1&b=2", "--x\r\n", "{\"model\":\"plain\",\"prompt\":}",
-    ];
+    private readonly ConcurrentBag<double> _milliseconds = [];
+
+    private const string Rest = """{"model":"plain","prompt":"Hi","max_tokens":1,"anything":""";
+
+    // Each text alone is the body of every route; and it is the value of a field that no route knows, where valid JSON is taken and no other.
+    [Fact]
+    public async Task Body_JsonOfEveryKind_IsTakenOrRefusedAsItShouldBe()
+    {
+        (byte[] Json, bool? IsValid)[] cases = [.. JsonCases.All];
+        Assert.True(cases.Length > 250);
+        await Parallel.ForEachAsync(cases, Sixteen, async (one, _) =>
+        {
+            foreach ((string path, string _) in Valid)
+                await SendAsync(path, one.Json);
+            HttpStatusCode status = await SendAsync("/v1/completions", [.. Encoding.UTF8.GetBytes(Rest), .. one.Json, (byte)'}']);
+            if (one.IsValid is { } isValid)
+                Assert.True(status == (isValid ? HttpStatusCode.OK : HttpStatusCode.BadRequest), $"{status}: {Encoding.UTF8.GetString(one.Json)}");
+        });
+        await server.AssertWellAsync();
+    }
 
     [Fact]
-    public async Task Body_AnyBytes_IsAnsweredWithAnObject()
+    public async Task Body_ValidOneWithEdits_IsAnsweredWithAnObject()
     {
         var random = new Random(13);
-        List<(string Path, byte[] Body)> cases = [.. Valid.SelectMany(route => Broken.Select(body => (route.Path, Encoding.UTF8.GetBytes(body))))];
-        cases.AddRange(Enumerable.Range(0, 50).Select(i => (Valid[i % Valid.Length].Path, Encoding.UTF8.GetBytes(
-            new string('[', i * 40) + new string(']', i * 20)))));
+        List<(string Path, byte[] Body)> cases = [.. Enumerable.Range(0, 50).Select(i => (Valid[i % Valid.Length].Path, Encoding.UTF8.GetBytes(
+            new string('[', i * 40) + new string(']', i * 20))))];
         int all = Count.Of(few: 1_000, full: 10_000);
         while (cases.Count < all)
         {
             (string path, string body) = Valid[random.Next(Valid.Length)];
             cases.Add((path, Mutate(Encoding.UTF8.GetBytes(body), random)));
         }
-        await Parallel.ForEachAsync(cases, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (one, _) => await SendAsync(one.Path, one.Body));
+        await Parallel.ForEachAsync(cases, Sixteen, async (one, _) => await SendAsync(one.Path, one.Body));
         await server.AssertWellAsync();
+        double[] sorted = [.. _milliseconds.Order()];
+        Count.Record("R13", $"{sorted.Length} bodies, 16 at a time: no 5xx, no reset; median {sorted[sorted.Length / 2]:0.0} ms, 99 % {sorted[sorted.Length * 99 / 100]:0.0} ms, slowest {sorted[^1]:0.0} ms");
     }
 
-    private async Task SendAsync(string path, byte[] body)
+    private async Task<HttpStatusCode> SendAsync(string path, byte[] body)
     {
+        long start = Stopwatch.GetTimestamp();
         using var content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
         using HttpResponseMessage response = await server.Client.PostAsync(path, content);
         string text = await response.Content.ReadAsStringAsync();
+        _milliseconds.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         string shown = $"{path} {(int)response.StatusCode} {Encoding.Latin1.GetString(body)} -> {text}";
         Assert.True((int)response.StatusCode < 500, shown);
         Assert.True(response.Headers.Contains("x-request-id"), shown);
         if (response.IsSuccessStatusCode)
-            return;
+            return response.StatusCode;
         using JsonDocument answer = JsonDocument.Parse(text);
         bool isApi = path.StartsWith("/v1", StringComparison.Ordinal);
         JsonElement message = isApi ? answer.RootElement.GetProperty("error").GetProperty("message") : answer.RootElement.GetProperty("detail");
         Assert.True(message.GetString()!.Length > 10, shown);
         Assert.Equal(isApi ? "application/json" : "application/problem+json", response.Content.Headers.ContentType!.MediaType);
+        return response.StatusCode;
     }
 
     private static byte[] Mutate(byte[] body, Random random)

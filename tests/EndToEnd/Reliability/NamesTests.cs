@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Serving.Testing;
 
 namespace Serving.EndToEnd.Reliability;
 
@@ -30,5 +31,40 @@ public sealed class NamesTests(SharedServer server)
             return;
         using HttpResponseMessage looked = await server.Client.GetAsync("/v1/models/" + Uri.EscapeDataString(name));
         Assert.True(looked.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.BadRequest, await looked.Content.ReadAsStringAsync());
+    }
+
+    // The kernel's word for it: after the start nothing is opened but what the runtime reads of itself and of the machine.
+    [Fact]
+    public async Task Names_OfEveryKind_OpenNoFile()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/strace"), "strace is not installed.");
+        string trace = Path.Combine(Directory.CreateTempSubdirectory("serving-strace-").FullName, "trace");
+        // -D: the server is the child of the test, and strace looks on from aside.
+        await using (ServerProcess traced = await ServerProcess.StartInAsync(TestData.Path("checkpoints"),
+            ["strace", "-D", "-f", "-qq", "-o", trace, "-e", "trace=open,openat,openat2,creat,execve,chdir,readlink,unlink,rename,mkdir"], new Dictionary<string, string>()))
+        {
+            await AskEveryNameAsync(traced); // what is loaded only when it is first needed
+            int before = (await File.ReadAllLinesAsync(trace)).Length;
+            Assert.True(before > 100, "strace saw nothing.");
+            await AskEveryNameAsync(traced);
+            string[] opened = [.. (await File.ReadAllLinesAsync(trace))[before..]];
+            Assert.All(opened, line => Assert.Matches("\"(/proc/|/sys/|/dev/null)", line));
+            Assert.DoesNotContain(opened, line => line.Contains("environ", StringComparison.Ordinal) || line.Contains("passwd", StringComparison.Ordinal));
+        }
+        Directory.Delete(Path.GetDirectoryName(trace)!, recursive: true);
+    }
+
+    private static async Task AskEveryNameAsync(ServerProcess server)
+    {
+        foreach (string name in Names.Select(row => row.Data))
+        {
+            using var body = new StringContent(JsonSerializer.Serialize(new { model = name, prompt = "x" }), System.Text.Encoding.UTF8, "application/json");
+            (await server.Client.PostAsync("/v1/completions", body)).Dispose();
+            foreach (string path in (string[])["", "/load", "/embeddings", "/embeddings/lookup?text=x"])
+            {
+                using var request = new HttpRequestMessage(path == "/load" ? HttpMethod.Post : HttpMethod.Get, $"/v1/models/{Uri.EscapeDataString(name)}{path}");
+                (await server.Client.SendAsync(request)).Dispose();
+            }
+        }
     }
 }

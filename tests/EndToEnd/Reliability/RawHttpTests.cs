@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Serving.EndToEnd.Faults;
 
 namespace Serving.EndToEnd.Reliability;
 
@@ -47,6 +48,44 @@ public sealed partial class RawHttpTests(SharedServer server)
         Assert.Contains(int.Parse(status.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture), Refusals);
     }
 
+    // Through a proxy that reads HTTP in its own way: what the two make of one request must not be two.
+    [Fact]
+    public async Task Request_MalformedThroughNginx_IsNeverTwo()
+    {
+        Assert.SkipUnless(Nginx.IsInstalled, "nginx is not installed.");
+        await using var proxy = new Nginx([server.Client.BaseAddress!]);
+        await proxy.ReadyAsync();
+        IEnumerable<string> requests = Enumerable.Repeat(Smuggles.Select(row => row.Data), Count.Of(few: 1, full: 20)).SelectMany(all => all);
+        await Parallel.ForEachAsync(requests, async (request, _) =>
+        {
+            string answer = await server.RawAsync(Encoding.Latin1.GetBytes(request), proxy.Url);
+            MatchCollection answers = StatusLine().Matches(answer);
+            Assert.True(answers.Count <= 1, request + answer);
+            // What nginx mends on the way is an ordinary request.
+            Assert.True(answers.Count == 0 || answers[0].Groups[1].Value is "200" || Refusals.Contains(int.Parse(answers[0].Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)), request + answer);
+        });
+        await server.AssertWellAsync();
+    }
+
+    // R39: every odd value in every header that something might read.
+    [Fact]
+    public async Task Headers_OddValues_NeitherFailNorSplitNorComeBack()
+    {
+        string[] names = ["X-Request-Id", "traceparent", "tracestate", "baggage", "Accept", "Accept-Encoding", "Origin", "Referer", "Cookie", "User-Agent", "Authorization", "X-Strict", "If-None-Match", "Range", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "Upgrade"];
+        string[] values = ["canary\u00e9", "canary<script>", "%0d%0aX-Canary: 1", "canary\tx", "\u00c3\u00a9canary", new string('c', 20_000) + "anary", "", ";,=\"canary", "canary\u0080", "../canary", "{canary}", "\u2603canary"[1..], "00-canary-canary-01", "gzip;q=canary", "bytes=canary-", "h2c, canary"];
+        await Parallel.ForEachAsync(names.SelectMany(name => values.Select(value => (name, value))), async (header, _) =>
+        {
+            string answer = await server.RawAsync(Encoding.Latin1.GetBytes($"GET /v1/models HTTP/1.1\r\nHost: x\r\n{header.name}: {header.value}\r\nConnection: close\r\n\r\n"));
+            Match status = Assert.Single(StatusLine().Matches(answer));
+            Assert.True(status.Groups[1].Value is "200" or "400", header + answer);
+            Assert.True(!answer.Contains("canary", StringComparison.OrdinalIgnoreCase) || IsItsHarmlessId(header, answer), header + answer);
+        });
+        await server.AssertWellAsync();
+    }
+
+    private static bool IsItsHarmlessId((string Name, string Value) header, string answer) =>
+        header.Name == "X-Request-Id" && answer.Contains($"x-request-id: {header.Value}\r\n", StringComparison.Ordinal) && HarmlessId().IsMatch(header.Value);
+
     [Theory]
     [InlineData("X-Request-Id: a\u00e9b")]
     [InlineData("X-Request-Id: <script>")]
@@ -81,4 +120,7 @@ public sealed partial class RawHttpTests(SharedServer server)
 
     [GeneratedRegex(@"HTTP/1\.[01] (\d{3})")]
     private static partial Regex StatusLine();
+
+    [GeneratedRegex("^[A-Za-z0-9._:-]{1,128}$")]
+    private static partial Regex HarmlessId();
 }

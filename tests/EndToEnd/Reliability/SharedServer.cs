@@ -1,7 +1,7 @@
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Serving.EndToEnd.Faults;
 using Serving.Testing;
 
 namespace Serving.EndToEnd.Reliability;
@@ -9,12 +9,7 @@ namespace Serving.EndToEnd.Reliability;
 /// <summary>One server process for all tests of the group; at their end it must still be well.</summary>
 public sealed class SharedServer : IAsyncLifetime
 {
-    public const string Golden = """{"model":"plain","prompt":"Hello","max_tokens":20,"temperature":0,"ignore_eos":true,"logprobs":1}""";
-
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
-
-    private string _golden = "";
+    private Vitals _vitals = null!;
 
     internal ServerProcess Process { get; private set; } = null!;
 
@@ -23,11 +18,11 @@ public sealed class SharedServer : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Process = await ServerProcess.StartAsync(TestData.Path("checkpoints"));
-        _golden = await GoldenAsync();
+        _vitals = await Vitals.OfAsync(Process);
     }
 
-    /// <summary>Fails unless the server answers as it did at its start.</summary>
-    public async Task AssertWellAsync() => Assert.Equal(_golden, await GoldenAsync());
+    /// <summary>Fails unless the server is as well as it was at its start: ready, nothing held, the same answer, no fault in its log.</summary>
+    public Task AssertWellAsync() => _vitals.CheckAsync();
 
     public Task<HttpResponseMessage> PostAsync(string path, HttpContent body, CancellationToken cancellation = default)
     {
@@ -57,40 +52,14 @@ public sealed class SharedServer : IAsyncLifetime
     }
 
     /// <summary>Sends bytes over a connection of their own and reads until the server closes it, or has said what it had to say.</summary>
-    public async Task<string> RawAsync(byte[] request)
-    {
-        using var socket = new TcpClient { NoDelay = true };
-        await socket.ConnectAsync(Client.BaseAddress!.Host, Client.BaseAddress.Port);
-        NetworkStream stream = socket.GetStream();
-        var answer = new MemoryStream();
-        byte[] buffer = new byte[4096];
-        try
-        {
-            await stream.WriteAsync(request);
-            for (int read = 1; read > 0;)
-            {
-                using var silence = new CancellationTokenSource(answer.Length == 0 ? Patience : Silence);
-                read = await stream.ReadAsync(buffer, silence.Token);
-                answer.Write(buffer, 0, read);
-            }
-        }
-        catch (Exception end) when (end is IOException or OperationCanceledException)
-        {
-            // Closed before everything was sent, or left open for the next request; what was said counts.
-        }
-        return Encoding.Latin1.GetString(answer.ToArray());
-    }
+    /// <param name="request">What to send.</param>
+    /// <param name="through">A proxy; null = straight to the server.</param>
+    public Task<string> RawAsync(byte[] request, Uri? through = null) => RawHttp.SendAsync(through ?? Client.BaseAddress!, request);
 
     public async ValueTask DisposeAsync()
     {
         await AssertWellAsync();
         await Process.DisposeAsync();
-    }
-
-    private async Task<string> GoldenAsync()
-    {
-        using HttpResponseMessage response = await PostAsync("/v1/completions", Golden);
-        return JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("choices").GetRawText();
     }
 }
 

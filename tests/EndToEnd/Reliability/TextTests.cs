@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.ServerSentEvents;
 using System.Text;
@@ -34,7 +35,9 @@ public sealed class TextTests(SharedServer server)
         foreach (int megabytes in Count.IsFull ? (int[])[7, 9, 30, 100] : [7, 9])
         {
             string text = string.Concat(Enumerable.Repeat(unit, megabytes * 1_000_000 / Encoding.UTF8.GetByteCount(unit)));
+            long start = Stopwatch.GetTimestamp();
             using HttpResponseMessage response = await server.PostAsync("/v1/completions", "{\"model\":\"plain\",\"prompt\":\"" + text + "\"}");
+            Count.Record("R16", $"{megabytes} MB of {unit.Length} characters again and again: {(int)response.StatusCode} after {Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s");
             Assert.Equal(megabytes > 8 ? HttpStatusCode.RequestEntityTooLarge : HttpStatusCode.BadRequest, response.StatusCode);
             Assert.Contains(megabytes > 8 ? "request_too_large" : "context_length_exceeded", await response.Content.ReadAsStringAsync());
         }
@@ -91,12 +94,39 @@ public sealed class TextTests(SharedServer server)
         var body = new { model = "plain", prompt = text, max_tokens = 3, temperature = 0, echo = true, stream = true, ignore_eos = true };
         using HttpResponseMessage response = await server.PostAsync("/v1/completions", JsonSerializer.Serialize(body));
         List<string> events = [];
-        await foreach (SseItem<string> item in SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync())
+        await foreach (SseItem<string> item in SseParser.Create(new OneByteStream(await response.Content.ReadAsStreamAsync())).EnumerateAsync())
             events.Add(item.Data);
         Assert.Equal("[DONE]", events[^1]);
         string joined = string.Concat(events.SkipLast(1).Select(data => JsonDocument.Parse(data).RootElement.GetProperty("choices")[0].GetProperty("text").GetString()));
         JsonElement whole = await server.AskAsync("/v1/completions", new { model = "plain", prompt = text, max_tokens = 3, temperature = 0, echo = true, ignore_eos = true });
         Assert.StartsWith(text, joined, StringComparison.Ordinal);
         Assert.Equal(whole.GetProperty("choices")[0].GetProperty("text").GetString(), joined);
+    }
+
+    // A proxy that hands on one byte at a time.
+    private sealed class OneByteStream(Stream inner) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => inner.Read(buffer, offset, Math.Min(count, 1));
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            inner.ReadAsync(buffer[..Math.Min(buffer.Length, 1)], cancellationToken);
+
+        public override void Flush() => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -43,11 +43,13 @@ public class EngineTests
         EngineRefusedException refused = Refusal(engine);
 
         Assert.Equal(EngineRefusal.QueueFull, refused.Reason);
+        Assert.Equal(EngineRefusal.QueueFull, Assert.Throws<EngineRefusedException>(engine.ThrowIfFull).Reason);
         Assert.InRange(refused.RetryAfterSeconds, 1, 120);
         Assert.Equal((2, 4L), (engine.Statistics.WaitingRequests, engine.Statistics.WaitingTokens));
         stalled.Release();
         foreach (ChannelReader<GenerationEvent> events in taken)
             Assert.Equal(FinishReason.Length, Last(await ReadAll(events)).Reason);
+        engine.ThrowIfFull();
         await ReadAll(engine.Submit(Requests.Of(7, 8), Stay));
     }
 
@@ -189,6 +191,42 @@ public class EngineTests
             Assert.IsType<TimeoutException>(fault.InnerException);
         }
         Assert.Equal(EngineRefusal.Faulted, Refusal(engine).Reason);
+    }
+
+    [Fact]
+    public async Task Loop_DiesOfAClockThatStaysBroken_EverybodyIsToldAllTheSame()
+    {
+        ReadBackBackend backend = Backend();
+        BreakableClock clock = new();
+        await using Engine engine = new(backend, Requests.Tokenizer, new EngineOptions { MaxRunning = 1 }, clock);
+        using StalledBackend stalled = new(backend);
+        ChannelReader<GenerationEvent> running = engine.Submit(Requests.Of(1, 2), Stay);
+        stalled.AwaitPass();
+        ChannelReader<GenerationEvent> waiting = engine.Submit(Requests.Of(1, 2), Stay);
+        clock.IsBroken = true;
+        stalled.Release();
+
+        foreach (ChannelReader<GenerationEvent> events in (ChannelReader<GenerationEvent>[])[running, waiting])
+            Assert.Equal(FinishReason.Error, Last(await ReadAll(events)).Reason);
+        Assert.True(engine.HasFailed);
+        AssertIdle(engine.Statistics);
+    }
+
+    [Fact]
+    public async Task Listener_Lags_IsWaitedForAndHoldsNobodyElseUp()
+    {
+        DecodeOnlyBackend backend = new(Requests.Vocabulary, blocks: 256, blockTokens: 16);
+        await using Engine engine = new(backend, Requests.Tokenizer, new EngineOptions());
+        ChannelReader<GenerationEvent> lagging = engine.Submit(Requests.Of(1) with { MaxTokens = 1000 }, Stay);
+        List<GenerationEvent> other = await ReadAll(engine.Submit(Requests.Of(2) with { MaxTokens = 1000 }, Stay));
+        Assert.Equal(1000, Last(other).Usage.GeneratedTokens);
+        while (lagging.Count < Generation.MostUnreadEvents) await Task.Yield();
+        await ReadAll(engine.Submit(Requests.Of(3), Stay));
+        Assert.Equal(Generation.MostUnreadEvents, lagging.Count);
+
+        Assert.Equal(1000, Last(await ReadAll(lagging)).Usage.GeneratedTokens);
+        Assert.True(await engine.DrainAsync(Patience));
+        AssertIdle(engine.Statistics);
     }
 
     [Fact]

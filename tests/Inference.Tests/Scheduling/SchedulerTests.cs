@@ -41,7 +41,7 @@ public class SchedulerTests
         Step(scheduler);
         Sequence small = Enqueue(scheduler, 1, scope: 2), smallToo = Enqueue(scheduler, 1, scope: 2), large = Enqueue(scheduler, 30, scope: 3);
         List<Sequence> order = [];
-        for (Sequence? running = greedy[0]; running is not null; running = scheduler.Oldest)
+        for (Sequence? running = greedy[0]; running is not null; running = scheduler.All.FirstOrDefault())
         {
             order.Add(running);
             scheduler.Remove(running);

@@ -1,7 +1,9 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
 using Serving.Server.Access;
 using Serving.Server.Errors;
+using Serving.Server.Hosting;
 
 namespace Serving.Server.Tests.Access;
 
@@ -23,7 +25,7 @@ public sealed class AccessMiddlewareTests
                 wasServed = true;
                 return Task.CompletedTask;
             },
-            new ApiKeys([], TimeProvider.System));
+            new ApiKeys([], TimeProvider.System), Options.Create(new ServingOptions()));
         var http = new DefaultHttpContext();
         http.Connection.RemoteIpAddress = IPAddress.Parse(client);
         http.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(isAdminRoute ? [new AccessRuleMetadata(AccessRule.Admin)] : []), "route"));

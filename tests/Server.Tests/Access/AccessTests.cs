@@ -13,22 +13,32 @@ public sealed class AccessTests
 {
     private const string Body = """{"model":"plain","prompt":"Hi","max_tokens":4,"temperature":0,"ignore_eos":true}""";
 
+    // No key, a wrong one, one for inference, one of an admin, at every operation that there is.
     [Fact]
-    public async Task Routes_OfTheDocument_AskForAKeyUnlessTheyAreProbes()
+    public async Task Routes_OfTheDocument_AskForAKeyOfTheirScopeUnlessTheyAreProbes()
     {
-        await using RunningServer server = await RunningServer.StartAsync(null, Key(0, "alice", "secret"));
+        await using RunningServer server = await RunningServer.StartAsync(null, Key(0, "alice", "secret"), Key(1, "root", "admin", "admin"));
         using JsonDocument document = JsonDocument.Parse(await server.Client.GetStringAsync("/openapi/v1.json"));
+        List<string> forAdmins = [];
         foreach (JsonProperty path in document.RootElement.GetProperty("paths").EnumerateObject())
         {
             foreach (JsonProperty operation in path.Value.EnumerateObject())
             {
                 string place = path.Name.Replace("{id}", "plain", StringComparison.Ordinal);
                 bool isOpen = path.Name.StartsWith("/health", StringComparison.Ordinal) || path.Name == "/metrics";
-                Assert.Equal(isOpen ? HttpStatusCode.OK : HttpStatusCode.Unauthorized, await StatusAsync(server, operation.Name, place, null));
-                Assert.Equal(isOpen ? HttpStatusCode.OK : HttpStatusCode.Unauthorized, await StatusAsync(server, operation.Name, place, "secre"));
-                Assert.NotEqual(HttpStatusCode.Unauthorized, await StatusAsync(server, operation.Name, place, "secret"));
+                bool isForAdmins = operation.Value.GetProperty("responses").TryGetProperty("403", out _);
+                HttpStatusCode denied = isOpen ? HttpStatusCode.OK : HttpStatusCode.Unauthorized;
+                Assert.Equal(denied, await StatusAsync(server, operation.Name, place, null));
+                Assert.Equal(denied, await StatusAsync(server, operation.Name, place, "secre"));
+                HttpStatusCode inference = await StatusAsync(server, operation.Name, place, "secret");
+                Assert.NotEqual(HttpStatusCode.Unauthorized, inference);
+                Assert.Equal(isForAdmins, inference == HttpStatusCode.Forbidden);
+                Assert.False(await StatusAsync(server, operation.Name, place, "admin") is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden);
+                if (isForAdmins)
+                    forAdmins.Add($"{operation.Name} {path.Name}");
             }
         }
+        Assert.Equal(["delete /v1/ensembles/{name}", "post /v1/models/{id}/load", "post /v1/models/{id}/unload", "put /v1/ensembles/{name}"], forAdmins.Order());
     }
 
     [Theory]

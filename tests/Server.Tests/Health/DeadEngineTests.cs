@@ -30,6 +30,39 @@ public sealed class DeadEngineTests
         Assert.Equal(HttpStatusCode.OK, other.StatusCode);
     }
 
+    [Fact]
+    public async Task Loop_Hangs_LivenessNoticesWithinFiveSecondsAndALongPassThatBeatsIsNoHang()
+    {
+        var clock = new ShiftedClock();
+        var backend = new GatedBackend();
+        await using RunningServer server = await RunningServer.StartAsync((root, folder, options) => folder.Id != "plain"
+            ? ServedModel.Load(root, folder, options)
+            : new ServedModel(folder.Id, () => backend, Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options, clock)
+            {
+                Facts = new ModelFacts(1, "float32", [], null),
+                Fingerprint = "fp_gated",
+            });
+        Task<HttpResponseMessage> running = server.CompleteAsync("""{"model":"plain","prompt":"x","max_tokens":1,"ignore_eos":true}""");
+        await RunningServer.UntilAsync(() => server.Model("plain").Engine.Statistics.RunningRequests == 1);
+        clock.Shift(TimeSpan.FromSeconds(5));
+        foreach (string probe in (string[])["/health/live", "/health/ready"])
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, (await server.Client.GetAsync(probe)).StatusCode);
+        backend.Beat();
+        Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync("/health/live")).StatusCode);
+        backend.Allow(1);
+        Assert.Equal(HttpStatusCode.OK, (await running).StatusCode);
+    }
+
+    /// <summary>The system's clock and some more.</summary>
+    private sealed class ShiftedClock : TimeProvider
+    {
+        private long _shift;
+
+        public void Shift(TimeSpan time) => Interlocked.Add(ref _shift, (long)(time.TotalSeconds * TimestampFrequency));
+
+        public override long GetTimestamp() => base.GetTimestamp() + Volatile.Read(ref _shift);
+    }
+
     /// <summary>A clock whose failure kills the engine's loop: nothing else of it can.</summary>
     private sealed class FatalClock : TimeProvider
     {

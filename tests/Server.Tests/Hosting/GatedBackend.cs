@@ -9,6 +9,7 @@ internal sealed class GatedBackend : IBackend
 
     private readonly SemaphoreSlim _gate = new(0);
     private volatile bool _isDisposed;
+    private volatile Action? _beat;
 
     public ModelShape Shape => new(256, 1024) { HiddenWidth = 4 };
 
@@ -24,8 +25,12 @@ internal sealed class GatedBackend : IBackend
             _gate.Release(steps);
     }
 
+    /// <summary>Gives a sign of life for the step that waits.</summary>
+    public void Beat() => _beat?.Invoke();
+
     public void Forward(ForwardBatch batch, Span<float> logits)
     {
+        _beat = batch.Beat;
         _gate.Wait();
         if (IsBroken)
             throw new InvalidOperationException("secret detail of a broken model");

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Serving.Server.Tests.Hosting;
 
 namespace Serving.Server.Tests.Telemetry;
@@ -13,7 +14,9 @@ public sealed class MetricsTests
         "vllm:inter_token_latency_seconds", "vllm:request_time_per_output_token_seconds", "vllm:e2e_request_latency_seconds",
         "vllm:request_queue_time_seconds", "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total", "vllm:num_preemptions_total",
         "http_server_request_duration_seconds", "kestrel_active_connections", "dotnet_gc_collections_total", "serving_weights_shared_bytes",
-        "serving_model_load_duration_seconds", "serving_memory_used_bytes",
+        "serving_model_load_duration_seconds", "serving_memory_used_bytes", "serving_memory_limit_bytes", "serving_memory_pressure",
+        "serving_model_bytes", "serving_model_state", "serving_engine_steps_total", "serving_ensemble_disagreement_total",
+        "serving_ensemble_attributed_tokens_total", "serving_speculation_drafted_tokens_total", "serving_speculation_accepted_tokens_total",
     ];
 
     [Fact]
@@ -36,6 +39,28 @@ public sealed class MetricsTests
         Assert.Equal(1, read.Sum("gen_ai_server_request_duration_seconds_count", "gen_ai_request_model=\"plain\""));
         Assert.Equal(0, read.Sum("vllm:num_requests_running"));
         Assert.Equal(read.Sum("serving_model_state", "state=\"ready\""), read.Samples.Keys.Count(key => key.Contains("serving_model_bytes", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Scrape_OfAnEnsembleThatTellsItsExperts_SumsTheDisagreementItAnswers()
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        JsonElement answer = await server.CompleteJsonAsync("""{"model":"plain+interleaved","prompt":"Hello","max_tokens":5,"ignore_eos":true,"expert_logprobs":true}""");
+        double[] told = [.. answer.GetProperty("choices")[0].GetProperty("expert_logprobs").GetProperty("disagreement").EnumerateArray().Select(each => each.GetDouble())];
+        Exposition read = await ScrapeAsync(server);
+        Assert.Equal(5, told.Length);
+        Assert.Equal(5, read.Sum("serving_ensemble_attributed_tokens_total"));
+        Assert.True(told.Sum() > 0);
+        Assert.Equal(told.Sum(), read.Sum("serving_ensemble_disagreement_total"), 1e-5);
+    }
+
+    [Fact]
+    public async Task Scrape_GatewayMetrics_AllNameTheirModel()
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        await server.CompleteJsonAsync("""{"model":"plain","prompt":"Hello","max_tokens":7,"ignore_eos":true}""");
+        Exposition read = await ScrapeAsync(server);
+        Assert.All(read.Samples.Keys.Where(key => key.StartsWith("vllm:", StringComparison.Ordinal)), key => Assert.Contains("model_name=\"", key, StringComparison.Ordinal));
     }
 
     [Fact]

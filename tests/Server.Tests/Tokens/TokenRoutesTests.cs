@@ -11,7 +11,8 @@ public sealed class TokenRoutesTests(SmallServer small) : IClassFixture<SmallSer
     [Theory]
     [InlineData("Hi", "[44,77]", "[\"H\",\"i\"]")]
     [InlineData("", "[]", "[]")]
-    [InlineData("<s>", "[32,87,34]", "[\"<\",\"s\",\">\"]")]
+    [InlineData("a<s>", "[69,32,87,34]", "[\"a\",\"<\",\"s\",\">\"]")]
+    [InlineData("<s>", "[1]", "[\"<s>\"]")]
     public async Task Tokenize_Text_GivesIdsAndTexts(string prompt, string ids, string texts)
     {
         JsonElement answer = await PostAsync("/tokenize", new { model = "plain", prompt });

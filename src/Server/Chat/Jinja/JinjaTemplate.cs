@@ -16,7 +16,7 @@ internal sealed class JinjaTemplate
     public string Source { get; }
 
     /// <exception cref="JinjaException">It is malformed, or uses what is not supported here; the message says what and where.</exception>
-    public static JinjaTemplate Parse(string source) => new(source, new JinjaParser(JinjaLexer.Read(source)).ParseTemplate());
+    public static JinjaTemplate Parse(string source) => new(source, new JinjaParser(new JinjaTokenReader(JinjaLexer.Read(source))).ParseTemplate());
 
     /// <summary>Writes the template with these variables.</summary>
     /// <param name="variables">Strings, numbers (long, double), bools, null, lists (List of object) and dictionaries of such.</param>
