@@ -32,6 +32,13 @@ internal sealed class EnsembleEntry(Ensemble ensemble, IReadOnlyList<ModelEntry?
         ? throw new ApiException(failure)
         : [.. members.Select(member => member!.Require())];
 
+    /// <summary>The same for who only looks: null if it cannot answer now.</summary>
+    public IReadOnlyList<ServedModel>? MembersIfReady()
+    {
+        ServedModel[] models = [.. members.Select(member => member?.Model).OfType<ServedModel>()];
+        return models.Length == members.Count && Obstacle() is null ? models : null;
+    }
+
     private ApiFailure? FirstObstacle()
     {
         for (int i = 0; i < members.Count; i++)
@@ -43,9 +50,10 @@ internal sealed class EnsembleEntry(Ensemble ensemble, IReadOnlyList<ModelEntry?
         ApiFailure[] obstacles = [.. Members.Select(member => member.Obstacle()).OfType<ApiFailure>()];
         if (obstacles.Length > 0)
             return obstacles.FirstOrDefault(obstacle => obstacle.Error.Code != ErrorCode.ModelLoading) ?? obstacles[0];
-        ServedModel first = members[0]!.Require();
-        return members.Select(member => member!.Require()).FirstOrDefault(other => !AreOfOneVocabulary(first, other)) is { } stranger
-            ? ErrorTable.IncompatibleExperts(first, stranger)
+        // A member that leaves meanwhile is found by whoever asks for it.
+        ServedModel[] models = [.. Members.Select(member => member.Model).OfType<ServedModel>()];
+        return models.FirstOrDefault(other => !AreOfOneVocabulary(models[0], other)) is { } stranger
+            ? ErrorTable.IncompatibleExperts(models[0], stranger)
             : null;
     }
 

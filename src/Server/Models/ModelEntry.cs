@@ -33,16 +33,14 @@ internal sealed class ModelEntry(ModelsRoot root, ModelFolder folder)
 
     /// <summary>The model, if it can answer.</summary>
     /// <exception cref="ApiException">503: it is still loading, failed to, or was unloaded.</exception>
-    public ServedModel Require() => _standing is { Model: { } model } ? model : throw new ApiException(Obstacle()!);
+    public ServedModel Require()
+    {
+        Standing standing = _standing;
+        return standing.Model ?? throw new ApiException(ObstacleOf(standing)!);
+    }
 
     /// <summary>Why it cannot answer now; null when it can.</summary>
-    public ApiFailure? Obstacle() => _standing switch
-    {
-        { State: ModelState.Loading } => ErrorTable.ModelLoading(Id),
-        { State: ModelState.Unloaded } => ErrorTable.ModelUnloaded(Id),
-        { State: ModelState.Failed, Fault: { } fault } => ErrorTable.ModelUnavailable(Id, fault),
-        _ => null,
-    };
+    public ApiFailure? Obstacle() => ObstacleOf(_standing);
 
     /// <summary>Makes a version answer from now on.</summary>
     public void Become(ServedModel model) => _standing = new(ModelState.Ready, model);
@@ -61,6 +59,14 @@ internal sealed class ModelEntry(ModelsRoot root, ModelFolder folder)
             _standing = new(ModelState.Failed, Fault: reason);
         return reason;
     }
+
+    private ApiFailure? ObstacleOf(Standing standing) => standing switch
+    {
+        { State: ModelState.Loading } => ErrorTable.ModelLoading(Id),
+        { State: ModelState.Unloaded } => ErrorTable.ModelUnloaded(Id),
+        { State: ModelState.Failed, Fault: { } fault } => ErrorTable.ModelUnavailable(Id, fault),
+        _ => null,
+    };
 
     private sealed record Standing(ModelState State, ServedModel? Model = null, string? Fault = null);
 }

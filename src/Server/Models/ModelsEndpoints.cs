@@ -77,7 +77,7 @@ internal static class ModelsEndpoints
             Parameters = model?.Facts.Parameters,
             Dtype = model?.Facts.DType,
             Bytes = model?.Facts.Bytes,
-            SharedBytes = model is null ? null : SharedBytes(entry, catalog),
+            SharedBytes = model?.Facts.SharedBytes(catalog.Entries.Where(other => other != entry).Select(other => other.Model?.Facts).OfType<ModelFacts>()),
             Memory = model is null ? null : ModelMemory.Of(model.Memory),
             EmbeddingFingerprint = model?.Facts.EmbeddingFingerprint,
             TokenizerFingerprint = model?.Tokenizer.Fingerprint,
@@ -87,7 +87,8 @@ internal static class ModelsEndpoints
 
     private static ModelInfo Describe(EnsembleEntry entry, EngineOptions engine)
     {
-        IReadOnlyList<ServedModel>? members = entry.State == ModelState.Ready ? entry.Require() : null;
+        IReadOnlyList<ServedModel>? members = entry.MembersIfReady();
+        IEnumerable<ServedModel>? running = members?.Zip(entry.Definition.Experts).Where(pair => pair.Second.Weight > 0).Select(pair => pair.First);
         ModelFacts? facts = members is null ? null : ModelFacts.OfEnsemble(members);
         return new ModelInfo
         {
@@ -96,13 +97,13 @@ internal static class ModelsEndpoints
             Created = entry.Members.Select(member => CreatedAt(member.Folder.Path)).DefaultIfEmpty().Max(),
             State = NameOf(entry.State),
             Error = entry.State == ModelState.Failed ? entry.Obstacle()?.Error.Message : null,
-            MaxModelLen = members?.Zip(entry.Definition.Experts).Where(pair => pair.Second.Weight > 0).Min(pair => pair.First.ContextTokens),
+            MaxModelLen = running?.Min(member => member.ContextTokens),
             VocabSize = members?[0].VocabularySize,
             Parameters = facts?.Parameters,
             Dtype = facts?.DType,
             Bytes = facts?.Bytes,
             SharedBytes = facts?.Bytes,
-            Memory = members is null ? null : ModelMemory.Of(EnsembleModel.PlanOf(Cast.Of(entry).Members, engine)),
+            Memory = running is null ? null : ModelMemory.Of(EnsembleModel.PlanOf([.. running], engine)),
             EmbeddingFingerprint = facts?.EmbeddingFingerprint,
             TokenizerFingerprint = members?[0].Tokenizer.Fingerprint,
             Experts = [.. entry.Definition.Experts.Select(expert => expert.Model)],
@@ -111,12 +112,6 @@ internal static class ModelsEndpoints
 
     private static long CreatedAt(string folder) =>
         new DateTimeOffset(File.GetLastWriteTimeUtc(Path.Combine(folder, "config.json"))).ToUnixTimeSeconds();
-
-    private static long SharedBytes(ModelEntry entry, ModelCatalog catalog)
-    {
-        IEnumerable<ModelFacts> others = catalog.Entries.Where(other => other != entry).Select(other => other.Model?.Facts).OfType<ModelFacts>();
-        return entry.Model!.Facts.SharedBytes(others);
-    }
 
     /// <summary>The state's name on the wire.</summary>
     public static string NameOf(ModelState state) => state switch
