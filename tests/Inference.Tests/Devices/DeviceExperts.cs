@@ -17,11 +17,12 @@ internal static class DeviceExperts
         return experts.NewBackend();
     }
 
-    /// <summary>"plain"; another seed than 0 gives it another head.</summary>
-    public static IBackend Create(IDevice device, int seed = 0)
+    /// <summary>"plain"; another seed than 0 gives it another head, and it may be told to be of another context.</summary>
+    public static IBackend Create(IDevice device, int seed = 0, int contextTokens = 0)
     {
         using LoadedModel model = GoldenCheckpoint.Load("plain");
-        return Create(device, Experts.Weights(model, seed));
+        TransformerWeights weights = Experts.Weights(model, seed);
+        return Create(device, contextTokens == 0 ? weights : weights with { ContextTokens = contextTokens });
     }
 
     public static IBackend Create(IDevice device, TransformerWeights weights)
@@ -31,6 +32,6 @@ internal static class DeviceExperts
     }
 
     /// <summary>Experts by their seeds, as one.</summary>
-    public static IEnsembleBackend Average(IDevice device, int[] seeds, double[] weights, EnsembleRule rule) => LogitEnsemble.Of(
-        [.. seeds.Zip(weights, (seed, weight) => new EnsembleMember($"expert-{seed}", Create(device, seed), weight))], rule);
+    public static IEnsembleBackend Average(IDevice device, int[] seeds, double[] weights, EnsembleRule rule, int contextTokens = 0) => LogitEnsemble.Of(
+        [.. seeds.Zip(weights, (seed, weight) => new EnsembleMember($"expert-{seed}", Create(device, seed, contextTokens), weight))], rule);
 }

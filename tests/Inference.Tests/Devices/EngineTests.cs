@@ -51,10 +51,12 @@ public sealed class EngineTests
     [MemberData(nameof(TestDevices.All), MemberType = typeof(TestDevices))]
     public async Task Submit_ThenCancelled_EndsAndGivesItsBlocksBack(string device)
     {
-        using IBackend backend = DeviceExperts.Average(TestDevices.Open(device), [0, 1], [1, 1], EnsembleRule.Logits);
+        using IBackend backend = DeviceExperts.Average(TestDevices.Open(device), [0, 1], [1, 1], EnsembleRule.Logits, contextTokens: 1024);
         await using Engine engine = new(backend, Requests.Tokenizer, new EngineOptions { TokenBudget = 40 });
         using CancellationTokenSource leaving = new();
-        ChannelReader<GenerationEvent> events = engine.Submit(Requests.Of(1, 2) with { MaxTokens = 100, IgnoreEndOfText = true }, leaving.Token);
+        // More than may wait for a reader: it cannot end by itself before the cancellation.
+        const int Tokens = 3 * Generation.MostUnreadEvents;
+        ChannelReader<GenerationEvent> events = engine.Submit(Requests.Of(1, 2) with { MaxTokens = Tokens, IgnoreEndOfText = true }, leaving.Token);
         await events.ReadAsync(Stay);
         await leaving.CancelAsync();
         GenerationEvent? last = null;
