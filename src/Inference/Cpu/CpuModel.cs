@@ -10,9 +10,7 @@ namespace Serving.Inference.Cpu;
 /// <remarks>Thread-safe.</remarks>
 public sealed class CpuModel : IDisposable
 {
-    private readonly Lock _lock = new();
-    private int _holders = 1;
-    private bool _disposed;
+    private readonly Holders _holders;
 
     /// <summary>Reads and packs the weights; the files they come from may be closed afterwards.</summary>
     /// <param name="weights">The model.</param>
@@ -26,6 +24,7 @@ public sealed class CpuModel : IDisposable
         ArgumentNullException.ThrowIfNull(weights);
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         Packed = new PackedModel(weights, quantization, WorkerPool.OfThreads(threads), progress);
+        _holders = new Holders(this, Packed.Dispose);
     }
 
     /// <summary>The weights as kernels read them.</summary>
@@ -35,35 +34,12 @@ public sealed class CpuModel : IDisposable
     public IEnumerable<WeightPiece> Pieces => Packed.Pieces;
 
     /// <summary>Lets go of the weights; backends that stand on them keep them.</summary>
-    public void Dispose()
-    {
-        lock (_lock)
-        {
-            if (_disposed)
-                return;
-            _disposed = true;
-        }
-        Release();
-    }
+    public void Dispose() => _holders.ReleaseMaker();
 
     /// <summary>Keeps the weights until <see cref="Release"/>.</summary>
     /// <exception cref="ObjectDisposedException">They are freed already.</exception>
-    internal void Hold()
-    {
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_holders == 0, this);
-            _holders++;
-        }
-    }
+    internal void Hold() => _holders.Hold();
 
     /// <summary>Ends a hold; the last one frees the weights.</summary>
-    internal void Release()
-    {
-        lock (_lock)
-        {
-            if (--_holders == 0)
-                Packed.Dispose();
-        }
-    }
+    internal void Release() => _holders.Release();
 }
