@@ -1,10 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Serving.Inference.Cpu;
 using Serving.Inference.Devices;
 using Serving.Server.Benchmarks;
+using Serving.Server.Json;
 using Serving.Server.Models;
 
 namespace Serving.Server.CommandLine;
@@ -12,13 +12,6 @@ namespace Serving.Server.CommandLine;
 /// <summary>The verb <c>bench</c>: how fast a model is here.</summary>
 internal static class BenchCommand
 {
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        WriteIndented = true,
-    };
-
     private static readonly Option<string?> Shape = new("--shape")
     {
         Description = $"A model of this shape with random weights: {string.Join(", ", BenchShape.All.Select(shape => shape.Name))}. A sum "
@@ -77,7 +70,7 @@ internal static class BenchCommand
             ? await MeasureServerAsync(url, parsed, loads)
             : await MeasureModelAsync(parsed, loads);
         if (parsed.GetValue(Json))
-            Console.Out.WriteLine(JsonSerializer.Serialize(report, Format));
+            Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Options));
         else
             BenchText.Write(Console.Out, report);
         return ExitCode.Ok;

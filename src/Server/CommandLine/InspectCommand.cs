@@ -1,21 +1,13 @@
 using System.CommandLine;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Serving.Inference.Checkpoints;
+using Serving.Server.Json;
 
 namespace Serving.Server.CommandLine;
 
 /// <summary>The verb <c>inspect</c>: tells what a model folder holds, without running it.</summary>
 internal static class InspectCommand
 {
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-        WriteIndented = true,
-    };
-
     private static readonly Argument<string[]> Folders = new("dir")
     {
         Description = "A model's folder: config.json, tokenizer.json and the weights. Of several, or of a folder of models: what they share.",
@@ -63,7 +55,7 @@ internal static class InspectCommand
         SharingReport report = SharingReport.Of(models, progress);
         progress.Dispose();
         if (asJson)
-            Console.WriteLine(JsonSerializer.Serialize(report, Format));
+            Console.WriteLine(JsonSerializer.Serialize(report, ReportJson.Options));
         else
             SharingText.Write(Console.Out, report);
         return ExitCode.Ok;
@@ -96,7 +88,7 @@ internal static class InspectCommand
     private static void Write(TextWriter output, Inspection inspection, bool asJson)
     {
         if (asJson)
-            output.WriteLine(JsonSerializer.Serialize(inspection, Format));
+            output.WriteLine(JsonSerializer.Serialize(inspection, ReportJson.Options));
         else
             InspectionText.Write(output, inspection);
     }

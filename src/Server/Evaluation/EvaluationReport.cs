@@ -1,21 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using Serving.Server.Json;
 
 namespace Serving.Server.Evaluation;
 
 /// <summary>All results of an evaluation, written as a table for people, as Markdown or as JSON.</summary>
 internal sealed record EvaluationReport(IReadOnlyList<TextResult> Texts, IReadOnlyList<ChoiceResult> Tasks)
 {
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        WriteIndented = true,
-    };
-
-    public void WriteJson(TextWriter output) => output.WriteLine(JsonSerializer.Serialize(this, Format));
+    public void WriteJson(TextWriter output) => output.WriteLine(JsonSerializer.Serialize(this, ReportJson.Options));
 
     public void WriteMarkdown(TextWriter output) => WriteTables(output, (rows, _) =>
     {
