@@ -8,10 +8,8 @@ namespace Serving.Inference.Torch;
 /// it is gone. Thread-safe.</summary>
 internal sealed class TorchModel : IDisposable
 {
-    private readonly Lock _lock = new();
+    private readonly Holders _holders;
     private readonly IReadOnlyList<DeviceTensor> _held;
-    private int _holders = 1;
-    private bool _disposed;
 
     public TorchModel(TransformerWeights weights, Accelerator accelerator, Precision precision, IProgress<double>? progress)
     {
@@ -33,6 +31,7 @@ internal sealed class TorchModel : IDisposable
             Head = loader.Linear(weights.Head);
             Rotary = loader.Rotary(weights);
             _held = loader.Held;
+            _holders = new Holders(this, Free);
         }
         catch
         {
@@ -76,36 +75,17 @@ internal sealed class TorchModel : IDisposable
     private Glyphs.Embeddings.FrozenTable FrozenTable { get; }
 
     /// <summary>Lets go of the weights; backends that stand on them keep them.</summary>
-    public void Dispose()
-    {
-        lock (_lock)
-        {
-            if (_disposed)
-                return;
-            _disposed = true;
-        }
-        Release();
-    }
+    public void Dispose() => _holders.ReleaseMaker();
 
     /// <summary>Keeps the weights until <see cref="Release"/>.</summary>
     /// <exception cref="ObjectDisposedException">They are freed already.</exception>
-    public void Hold()
-    {
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_holders == 0, this);
-            _holders++;
-        }
-    }
+    public void Hold() => _holders.Hold();
 
     /// <summary>Ends a hold; the last one frees the weights.</summary>
-    public void Release()
+    public void Release() => _holders.Release();
+
+    private void Free()
     {
-        lock (_lock)
-        {
-            if (--_holders > 0)
-                return;
-        }
         foreach (DeviceTensor tensor in _held)
             Accelerator.Tensors.Release(tensor);
     }

@@ -33,13 +33,10 @@ internal sealed record BenchReport
     }
 
     /// <summary>The model by itself: rates in tokens a second. A decoding step of one sequence reads MatrixBytes; DecodeShare is how
-    /// fast, by what a plain streaming read reaches. Both are told of this machine's processors alone.</summary>
+    /// fast, by what a plain streaming read reaches just before. These are told of this machine's processors alone.</summary>
     internal sealed record ModelRates(
-        string? Quantization, long? MatrixBytes, double? ReadBytesPerSecond, double Prefill, double Decode,
-        IReadOnlyDictionary<int, double> BatchedDecode)
-    {
-        public double? DecodeShare => Decode * MatrixBytes / ReadBytesPerSecond;
-    }
+        string? Quantization, long? MatrixBytes, double? ReadBytesPerSecond, double Prefill, double Decode, double? DecodeShare,
+        IReadOnlyDictionary<int, double> BatchedDecode);
 
     /// <summary>Decoding steps of an ensemble and of its members, in seconds. The ratios are those of the logit mean's step: over the
     /// members in turns, and over the sum of each alone, which a cache may hold by itself. The shares are what averaging takes of
