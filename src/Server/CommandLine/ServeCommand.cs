@@ -42,8 +42,15 @@ internal static class ServeCommand
     {
         await using WebApplication app = ServerApplication.Build(Arguments(models, urls, settings));
         ModelCatalog catalog = app.Services.GetRequiredService<ModelCatalog>();
-        await app.StartAsync();
-        Announce(app, catalog);
+        try
+        {
+            await app.StartAsync();
+            Announce(app, catalog);
+        }
+        catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // Told to stop while it started, by a signal or because no model could be loaded: that is an end like any other.
+        }
         await app.WaitForShutdownAsync();
         app.Logger.LogInformation("Stopped");
         return catalog.HasNone
