@@ -1,6 +1,5 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
+using Serving.Testing;
 
 namespace Serving.EndToEnd.Faults;
 
@@ -28,13 +27,6 @@ internal sealed class Nginx : IAsyncDisposable
         }
         """;
 
-    // Linux hands out ports from 32768 on.
-    private const int BelowTheKernels = 20_000;
-    private const int PortsTaken = 12_000;
-
-    // Two runs of the tests at a time begin at different places.
-    private static int _ports = Random.Shared.Next(PortsTaken);
-
     private readonly string _folder = Directory.CreateTempSubdirectory("serving-nginx-").FullName;
     private readonly Process _process;
 
@@ -57,29 +49,9 @@ internal sealed class Nginx : IAsyncDisposable
     /// <summary>Whether nginx is installed.</summary>
     public static bool IsInstalled => ProgramPath is not null;
 
-    public Uri Url { get; } = FreeAddress();
+    public Uri Url { get; } = FreeAddress.Next();
 
     private static string? ProgramPath => ((string[])["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]).FirstOrDefault(File.Exists);
-
-    /// <summary>An address on which nobody listens, and which the kernel gives to nobody who asks for any: it stays free until it is used.
-    /// </summary>
-    public static Uri FreeAddress()
-    {
-        while (true)
-        {
-            int port = BelowTheKernels + (Interlocked.Increment(ref _ports) % PortsTaken);
-            using var probe = new TcpListener(IPAddress.Loopback, port);
-            try
-            {
-                probe.Start();
-                return new Uri($"http://127.0.0.1:{port}");
-            }
-            catch (SocketException)
-            {
-                // Taken: the next one.
-            }
-        }
-    }
 
     /// <summary>Waits until a server behind it is ready.</summary>
     public async Task ReadyAsync()
