@@ -105,7 +105,9 @@ public sealed class ServeTests
 
         using JsonDocument model = JsonDocument.Parse(await server.Client.GetStringAsync("/v1/models/broken"));
         Assert.Equal("failed", model.RootElement.GetProperty("state").GetString());
-        Assert.Contains(server.Log, line => line.Contains("\"@l\":\"Error\"", StringComparison.Ordinal) && line.Contains("\"Model\":\"broken\"", StringComparison.Ordinal));
+        // What the server has written may still be in the pipe.
+        await ServerProcess.UntilAsync(() => Task.FromResult(server.Log.Any(line =>
+            line.Contains("\"@l\":\"Error\"", StringComparison.Ordinal) && line.Contains("\"Model\":\"broken\"", StringComparison.Ordinal))));
     }
 
     [Theory]

@@ -60,7 +60,7 @@ public sealed class TelemetryExportTests
 
         public Collector()
         {
-            Address = Nginx.FreeAddress().GetLeftPart(UriPartial.Authority);
+            Address = FreeAddress.Next().GetLeftPart(UriPartial.Authority);
             _listener.Prefixes.Add($"{Address}/");
             _listener.Start();
             _ = ListenAsync();

@@ -26,6 +26,8 @@ public sealed class Chromium : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         if (Array.Find(Places, File.Exists) is not { } path) return;
+        // Its usual five seconds are few on a busy machine.
+        Assertions.SetDefaultExpectTimeout(60_000);
         _server = await PageServer.StartAsync();
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = path, Headless = true, Args = Arguments });

@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using Serving.Testing;
 
 namespace Serving.Page.Tests;
 
@@ -8,8 +9,8 @@ public sealed class RestartTests(Chromium chromium)
     public async Task Page_ServerRestarted_GoesOn()
     {
         await (await chromium.OpenAsync()).DisposeAsync();
-        PageServer server = await PageServer.StartAsync();
-        int port = server.Address.Port;
+        int port = FreeAddress.Next().Port;
+        PageServer server = await PageServer.StartAsync(port: port);
         await using Tab tab = await chromium.OpenAsync(server: server);
         await tab.GoAsync("play?model=glyph-en&prompt=The&max_tokens=5&seed=1");
         ILocator write = tab.Page.GetByRole(AriaRole.Button, new() { Name = "Write", Exact = true });

@@ -11,7 +11,7 @@ internal sealed class Tab : IAsyncDisposable
     public Tab(IPage page, Uri address)
     {
         (Page, Address) = (page, address);
-        page.SetDefaultTimeout(20_000);
+        page.SetDefaultTimeout(60_000);
         page.Console += (_, message) =>
         {
             if (message.Type == "error") _faults.Enqueue($"console: {message.Text}");

@@ -14,6 +14,7 @@ internal ref struct SafetensorsHeader
     private const int MaxRank = 8;
 
     private readonly string _path;
+    private readonly Dictionary<string, string> _metadata = new(StringComparer.Ordinal);
     private Utf8JsonReader _json;
 
     private SafetensorsHeader(string path, ReadOnlySpan<byte> header)
@@ -21,6 +22,9 @@ internal ref struct SafetensorsHeader
         _path = path;
         _json = new Utf8JsonReader(header);
     }
+
+    /// <summary>Where the metadata hold a tensor's fingerprint.</summary>
+    public static string FingerprintKey(string tensor) => $"fingerprint:{tensor}";
 
     /// <summary>Parses and checks a header.</summary>
     /// <param name="path">The file, for messages.</param>
@@ -67,6 +71,8 @@ internal ref struct SafetensorsHeader
 
         _json.Read();
         entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
+        for (int i = 0; i < entries.Count; i++)
+            entries[i] = entries[i] with { Fingerprint = _metadata.GetValueOrDefault(FingerprintKey(entries[i].Name)) };
         return entries;
     }
 
@@ -82,14 +88,12 @@ internal ref struct SafetensorsHeader
     private void ReadMetadata()
     {
         Expect(JsonTokenType.StartObject, "__metadata__", "an object of strings");
-        var keys = new HashSet<string>(StringComparer.Ordinal);
         while (NextProperty())
         {
             string key = _json.GetString()!;
-            if (!keys.Add(key))
-                throw Bad($"__metadata__ key '{key}'", "one of it", "two");
             Expect(JsonTokenType.String, $"__metadata__ key '{key}'", "a string");
-            _ = _json.GetString();
+            if (!_metadata.TryAdd(key, _json.GetString()!))
+                throw Bad($"__metadata__ key '{key}'", "one of it", "two");
         }
     }
 

@@ -40,7 +40,8 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(string[] models, string? urls, IReadOnlyList<string> settings)
     {
-        await using WebApplication app = ServerApplication.Build(Arguments(models, urls, settings));
+        using var signals = new StopSignals();
+        await using WebApplication app = ServerApplication.Build(Arguments(models, urls, settings), services => services.AddSingleton(signals));
         ModelCatalog catalog = app.Services.GetRequiredService<ModelCatalog>();
         try
         {

@@ -8,32 +8,27 @@ namespace Serving.Server.Hosting;
 /// and refusals are still answered; the time-out or a second signal ends it now. The exit code stays 0.
 /// </summary>
 internal sealed class GracefulLifetime(
-    Drain drain, IHostApplicationLifetime host, IOptions<ServingOptions> options, ILogger<GracefulLifetime> logger)
-    : IHostLifetime, IDisposable
+    StopSignals signals, Drain drain, IHostApplicationLifetime host, IOptions<ServingOptions> options, ILogger<GracefulLifetime> logger)
+    : IHostLifetime
 {
     // For handlers that were told to end to say so and leave.
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(2);
 
-    private readonly List<PosixSignalRegistration> _signals = [];
     private int _received;
 
     public Task WaitForStartAsync(CancellationToken cancellationToken)
     {
-        foreach (PosixSignal signal in (PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT])
-            _signals.Add(PosixSignalRegistration.Create(signal, OnSignal));
         host.ApplicationStopping.Register(drain.Begin);
+        signals.HandTo(OnSignal);
         return Task.CompletedTask;
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public void Dispose() => _signals.ForEach(signal => signal.Dispose());
-
-    private void OnSignal(PosixSignalContext signal)
+    private void OnSignal(PosixSignal signal)
     {
-        signal.Cancel = true;
         if (Interlocked.Increment(ref _received) == 1)
-            _ = DrainThenStopAsync(signal.Signal);
+            _ = DrainThenStopAsync(signal);
         else
             drain.Force();
     }

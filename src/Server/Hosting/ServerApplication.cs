@@ -63,7 +63,7 @@ internal static class ServerApplication
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(json => ServerJson.Configure(json.SerializerOptions));
-        services.AddSingleton<Drain>();
+        services.AddSingleton<Drain>().AddSingleton<StopSignals>();
         services.AddSingleton(provider => new ApiKeys(provider.GetRequiredService<IOptions<ServingOptions>>().Value.Keys, TimeProvider.System));
         services.AddSingleton<IHostLifetime, GracefulLifetime>();
         services.AddSingleton(provider => EngineOptionsOf(provider.GetRequiredService<IOptions<ServingOptions>>().Value));

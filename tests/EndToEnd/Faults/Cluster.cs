@@ -6,7 +6,7 @@ namespace Serving.EndToEnd.Faults;
 internal sealed class Cluster : IAsyncDisposable
 {
     private readonly CheckpointCopies _models = new();
-    private readonly Uri[] _urls = [.. Enumerable.Range(0, 3).Select(_ => Nginx.FreeAddress())];
+    private readonly Uri[] _urls = [.. Enumerable.Range(0, 3).Select(_ => FreeAddress.Next())];
     private readonly ServerProcess[] _replicas = new ServerProcess[3];
     private Nginx _nginx = null!;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
+using Serving.Testing;
 
 namespace Serving.EndToEnd.Faults;
 
@@ -50,17 +49,9 @@ internal sealed class Nginx : IAsyncDisposable
     /// <summary>Whether nginx is installed.</summary>
     public static bool IsInstalled => ProgramPath is not null;
 
-    public Uri Url { get; } = FreeAddress();
+    public Uri Url { get; } = FreeAddress.Next();
 
     private static string? ProgramPath => ((string[])["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]).FirstOrDefault(File.Exists);
-
-    /// <summary>An address on which nobody listens.</summary>
-    public static Uri FreeAddress()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return new Uri($"http://127.0.0.1:{((IPEndPoint)probe.LocalEndpoint).Port}");
-    }
 
     /// <summary>Waits until a server behind it is ready.</summary>
     public async Task ReadyAsync()

@@ -50,7 +50,7 @@ public sealed class ResourceTests : IDisposable
     public async Task R25_LogOnAFullDisk_ServesOn()
     {
         // The address is read from the log, so it has to be known before.
-        Uri url = Nginx.FreeAddress();
+        Uri url = FreeAddress.Next();
         using Process server = Process.Start(new ProcessStartInfo("sh", ["-c", $"exec {string.Join(' ', Command(url))} >/dev/full 2>/dev/full"]))!;
         using var load = new Load(url);
         await ServerProcess.UntilAsync(async () => (await load.SendAsync(Load.Body("plain", 3))).IsWhole);
