@@ -10,12 +10,13 @@ internal sealed unsafe class SideBySide
     private readonly CpuBackend?[] _members; // null = not one of those
     private readonly RegionChain[] _chains;
 
-    /// <param name="members">Any backends; those on the processors that share the threads of the first such are taken.</param>
-    public SideBySide(IEnumerable<IBackend> members)
+    /// <param name="members">Any backends; those on the processors that share the threads of the first such are taken, each once.</param>
+    public SideBySide(IReadOnlyList<IBackend> members)
     {
         CpuBackend[] all = [.. members.OfType<CpuBackend>()];
         Pool = all.Length == 0 ? WorkerPool.OfSize(1) : all[0].Pool;
-        _members = [.. members.Select(member => member is CpuBackend cpu && cpu.Pool == Pool ? cpu : null)];
+        _members = [.. members.Select((member, i) =>
+            member is CpuBackend cpu && cpu.Pool == Pool && !members.Take(i).Contains(member) ? cpu : null)];
         _chains = [.. _members.OfType<CpuBackend>().Select(member => member.Chain)];
     }
 

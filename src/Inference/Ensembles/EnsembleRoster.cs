@@ -64,8 +64,6 @@ internal sealed class EnsembleRoster : IDisposable
     private void CheckShapes()
     {
         IBackend first = All[0].Backend;
-        if (All.Select(member => member.Backend).Distinct().Count() < All.Length)
-            throw new ArgumentException("Members must have backends of their own, because each keeps K/V; copies of an expert share its weights.");
         foreach (EnsembleMember member in All)
         {
             (IBackend other, string id) = (member.Backend, member.Id);

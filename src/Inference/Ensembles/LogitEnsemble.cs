@@ -35,7 +35,7 @@ public sealed class LogitEnsemble : IEnsembleBackend
     internal LogitEnsemble(EnsembleRoster roster)
     {
         (_roster, _members) = (roster, roster.Running);
-        _together = new SideBySide(_members.Select(member => member.Backend));
+        _together = new SideBySide([.. _members.Select(member => member.Backend)]);
         _blenders = [.. Enumerable.Range(0, _together.Pool.Threads).Select(_ => new RowBlender(Shape.VocabularySize, _members.Length))];
         _averageRow = AverageRow;
         _logits = [.. _members.Select(_ => Array.Empty<float>())];

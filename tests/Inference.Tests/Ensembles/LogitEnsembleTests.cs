@@ -243,8 +243,6 @@ public sealed class LogitEnsembleTests
         Assert.Contains("'a' is NaN", Refusal(new EnsembleMember("a", new FixedBackend(9), double.NaN)));
         Assert.Contains("none of 1", Refusal(new EnsembleMember("a", new FixedBackend(9), 0)));
         Assert.Contains("none of 0", Refusal());
-        var shared = new FixedBackend(9);
-        Assert.Contains("backends of their own", Refusal(new("a", shared), new("b", shared)));
     }
 
     // The checkpoint holds two experts; the reference implementation averages their logits.
