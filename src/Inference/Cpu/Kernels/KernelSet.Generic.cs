@@ -113,6 +113,12 @@ internal sealed unsafe class KernelSet<T, TDot>(string name) : KernelSet
             Attention<T, KvF32>.Attend(task, blocks);
     }
 
+    public override float Exponentials(float* logits, int count, float* target, out float max) =>
+        Exponentials<T>.Write(logits, count, target, out max);
+
+    public override void Scale(float* values, int count, float factor, float* target, bool adds) =>
+        Exponentials<T>.Scale(values, count, factor, target, adds);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void StoreKv<TKv>(byte* keys, byte* values, int slot, float* key, float* value, int headStride)
         where TKv : IKvFormat
