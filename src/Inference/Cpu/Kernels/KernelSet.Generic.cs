@@ -20,6 +20,7 @@ internal sealed unsafe class KernelSet<T, TDot>(string name) : KernelSet
     public override void MultiplyAdd(in ByteRows x, int rows, in PanelSlice slice, float* sums) =>
         ByteTile<TDot>.MultiplyAdd(x, rows, slice, sums);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Finish(float* sums, float* target, int count, Epilogue epilogue)
     {
         if (count < PanelOutputs)
