@@ -82,7 +82,7 @@ public sealed unsafe partial class CpuBackend : IBackend
         _kernels = options.Kernels ?? KernelSet.Best;
         _pool = WorkerPool.OfThreads(options.Threads);
         int blocks = options.KvBlocks > 0 ? options.KvBlocks : CpuMemory.DefaultBlocks(_model.ContextTokens);
-        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride, _model.KvFormat);
+        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
         _headsPerItem = Items(_model.Heads, 2 * _pool.Threads);
@@ -216,7 +216,7 @@ public sealed unsafe partial class CpuBackend : IBackend
                 float* key = query + (_model.Heads * stride), value = key + (_model.Heads * stride);
                 _kernels.Rotate(query, cosines, sines, _model.HeadSize, scale);
                 _kernels.Rotate(key, cosines, sines, _model.HeadSize, 1);
-                _kernels.StoreKv(_kv.Format, _kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
+                _kernels.StoreKv(_kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
             }
         }
     }
@@ -231,7 +231,6 @@ public sealed unsafe partial class CpuBackend : IBackend
         var task = new AttentionTask
         {
             QueryStride = _work.QueryKeyValueStride,
-            Format = _kv.Format,
             BlockBytes = _kv.BlockBytes,
             HeadBytes = _kv.HeadBytes,
             HeadSize = _model.HeadSize,
