@@ -20,7 +20,6 @@ internal sealed class PackedModel : IDisposable
         }
         FinalNorm = weights.FinalNorm is null ? null : Pack(weights.FinalNorm, weights);
         Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
-        KvFormat = quantization.For(weights).KvFormatOf();
         Activation = weights.Activation switch
         {
             Checkpoints.Activation.GeluTanh => Epilogue.GeluTanh,
@@ -49,9 +48,6 @@ internal sealed class PackedModel : IDisposable
     public int VocabularySize { get; }
 
     public int ContextTokens { get; }
-
-    /// <summary>How its keys and values are stored.</summary>
-    public KvFormat KvFormat { get; }
 
     public Block[] Blocks { get; }
 
