@@ -29,20 +29,14 @@ static void FindNeighbours()
 static void Rebuild(string file)
 {
     string[] tokens = Tokenizer.Load(file).Spellings();
-    GlyphTable table = Timed("table built", 1, () => GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph1024, tokens));
-    BitMatrix bits = Timed("pictures drawn", 1, () => Draw(tokens));
-    long before = GC.GetTotalMemory(forceFullCollection: true);
-    GlyphProjection projection = Timed("directions recovered", 1, () => GlyphProjection.Recover(table.Table, bits));
-    Console.WriteLine($"kept for the directions {(GC.GetTotalMemory(forceFullCollection: true) - before) / 1e6:0} MB, for the pictures {bits.Bytes.Length / 1e6:0} MB; {tokens.Length} tokens");
-    Timed("a picture rebuilt, with its errors", 1, () => (projection.Rebuild(table.Table.Row(100), 1, 1024), projection.ErrorsOf(table.Table.Row(100), 1, bits.Row(100))), runs: 15);
-}
-
-static BitMatrix Draw(string[] tokens)
-{
-    var bits = new BitMatrix(tokens.Length, GlyphRecipe.Glyph1024.Bits);
     using var pictures = new GlyphPictures(GlyphFont.Unifont, GlyphRecipe.Glyph1024);
-    Parallel.For(0, tokens.Length, id => pictures.Draw(tokens[id], bits.Row(id)));
-    return bits;
+    BitMatrix bits = Timed("pictures drawn", 1, () => pictures.DrawAll(tokens));
+    PrincipalComponents components = Timed("components found", 1, () => PrincipalComponents.Of(bits, GlyphRecipe.Glyph1024.Components));
+    FrozenTable table = Timed("rows computed", 1, () => new GlyphTable(GlyphRecipe.Glyph1024, "", bits, components).ToFrozenTable());
+    long before = GC.GetTotalMemory(forceFullCollection: true);
+    GlyphProjection projection = Timed("directions recovered", 1, () => GlyphProjection.Recover(table, bits));
+    Console.WriteLine($"kept for the directions {(GC.GetTotalMemory(forceFullCollection: true) - before) / 1e6:0} MB, for the pictures {bits.Bytes.Length / 1e6:0} MB; {tokens.Length} tokens");
+    Timed("a picture rebuilt, with its errors", 1, () => (projection.Rebuild(table.Row(100), 1, 1024), projection.ErrorsOf(table.Row(100), 1, bits.Row(100))), runs: 15);
 }
 
 // The median of some runs, shared out to as many things as each run did.

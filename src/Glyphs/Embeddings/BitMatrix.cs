@@ -56,13 +56,12 @@ public sealed class BitMatrix
         int words = (Rows + 63) / 64;
         var columns = new ulong[Columns][];
         for (int c = 0; c < Columns; c++) columns[c] = new ulong[words];
-        var ones = new int[Columns];
-        for (int r = 0; r < Rows; r++)
+        Parallel.For(0, words, () => new int[Columns], (word, _, ones) =>
         {
-            int count = OnesOf(r, ones);
-            for (int i = 0; i < count; i++) columns[ones[i]][r >> 6] |= 1UL << (r & 63);
-        }
-
+            for (int r = 64 * word; r < Math.Min(64 * (word + 1), Rows); r++)
+                foreach (int column in ones.AsSpan(0, OnesOf(r, ones))) columns[column][word] |= 1UL << (r & 63);
+            return ones;
+        }, _ => { });
         return columns;
     }
 }

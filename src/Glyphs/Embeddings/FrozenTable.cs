@@ -1,7 +1,5 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 
 namespace Serving.Glyphs.Embeddings;
 
@@ -48,9 +46,7 @@ public sealed class FrozenTable
     public long Bytes => Elements * ElementBytes;
 
     /// <summary>
-    /// <c>sha256:</c> and the SHA-256 of the text <c>f32 {rows} {dimensions}\n</c> followed by all values as little-endian
-    /// float32: of the content, so that the same table has the same name whatever file it came from. Computed when first asked
-    /// for, at about two gigabytes a second.
+    /// The <see cref="TensorFingerprint"/> of its values as float32. Computed when first asked for, at about two gigabytes a second.
     /// </summary>
     public string Fingerprint => _fingerprint.Value;
 
@@ -115,10 +111,9 @@ public sealed class FrozenTable
 
     private string FingerprintOfValues()
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"f32 {Rows} {Dimensions}\n"));
-        ForEachSlice(hash.AppendData);
-        return "sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
+        using var fingerprint = new TensorFingerprint("f32", [Rows, Dimensions]);
+        ForEachSlice(fingerprint.Append);
+        return fingerprint.Finish();
     }
 
     private void ForEachSlice(Action<ReadOnlySpan<byte>> use)

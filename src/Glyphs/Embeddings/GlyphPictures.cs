@@ -25,6 +25,22 @@ public sealed class GlyphPictures(GlyphFont font, GlyphRecipe recipe) : IDisposa
     /// <summary>Draws a text into [<see cref="GlyphRecipe.Bits"/> / 8] bytes.</summary>
     public void Draw(string text, Span<byte> bits) => _canvas.Value!.Draw(text, bits);
 
+    /// <summary>Draws texts on all processors.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <param name="progress">Told how many are drawn, of how many.</param>
+    /// <returns>[texts, <see cref="GlyphRecipe.Bits"/>] in polar order.</returns>
+    public BitMatrix DrawAll(IReadOnlyList<string> texts, IProgress<(long Done, long Total)>? progress = null)
+    {
+        var bits = new BitMatrix(texts.Count, recipe.Bits);
+        int drawn = 0;
+        Parallel.For(0, texts.Count, text =>
+        {
+            Draw(texts[text], bits.Row(text));
+            progress?.Report((Interlocked.Increment(ref drawn), texts.Count));
+        });
+        return bits;
+    }
+
     /// <summary>From the order of the bits to rows from top to bottom, [<see cref="Side"/>²].</summary>
     public T[] Arrange<T>(ReadOnlySpan<T> polar)
     {

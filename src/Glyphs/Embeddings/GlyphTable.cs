@@ -2,17 +2,22 @@ using Serving.Glyphs.Fonts;
 
 namespace Serving.Glyphs.Embeddings;
 
-/// <summary>A frozen table computed from glyphs, with what it was computed by way of.</summary>
+/// <summary>A frozen table computed from glyphs, by way of what makes it: its rows are computed when they are asked for, so that a
+/// table of any size takes the memory of its pictures and directions.</summary>
 /// <param name="Recipe">How.</param>
 /// <param name="Font">The font's name.</param>
 /// <param name="Bits">[tokens, G²] every token's picture in polar order.</param>
 /// <param name="Components">The rotation from pictures to vectors.</param>
-/// <param name="Table">[tokens, components] the vectors, of unit length.</param>
-public sealed record GlyphTable(
-    GlyphRecipe Recipe, string Font, BitMatrix Bits, PrincipalComponents Components, FrozenTable Table)
+public sealed record GlyphTable(GlyphRecipe Recipe, string Font, BitMatrix Bits, PrincipalComponents Components)
 {
+    /// <summary>Tokens.</summary>
+    public int Rows => Bits.Rows;
+
+    /// <summary>Length of a vector.</summary>
+    public int Dimensions => Components.Directions.Length;
+
     /// <summary>
-    /// Builds the table of a vocabulary. The same bytes on every machine and for any number of threads. Identical pictures
+    /// Makes the table of a vocabulary. The same bytes on every machine and for any number of threads. Identical pictures
     /// give identical rows; a picture that equals the mean gives a row of zeros.
     /// </summary>
     /// <param name="font">Where pictures come from; a character it lacks is blank.</param>
@@ -20,61 +25,36 @@ public sealed record GlyphTable(
     /// <param name="tokens">The text of every token, by id.</param>
     public static GlyphTable Build(GlyphFont font, GlyphRecipe recipe, IReadOnlyList<string> tokens)
     {
-        BitMatrix bits = DrawAll(font, recipe, tokens);
-        PrincipalComponents components = PrincipalComponents.Of(bits, recipe.Components);
-        float[] rows = Project(bits, components);
-        return new(recipe, font.Name, bits, components, new FrozenTable(tokens.Count, recipe.Components, rows));
+        using var pictures = new GlyphPictures(font, recipe);
+        BitMatrix bits = pictures.DrawAll(tokens);
+        return new GlyphTable(recipe, font.Name, bits, PrincipalComponents.Of(bits, recipe.Components));
     }
 
-    private static BitMatrix DrawAll(GlyphFont font, GlyphRecipe recipe, IReadOnlyList<string> tokens)
+    /// <summary>Computes all rows, in their order and a few thousand at a time: 64 MB of them in double precision and half as much
+    /// in single, whatever the table's size.</summary>
+    /// <param name="use">Given rows of unit length, [rows, <see cref="Dimensions"/>], to be read at once.</param>
+    public void ForEachSlice(Action<ReadOnlySpan<float>> use)
     {
-        var bits = new BitMatrix(tokens.Count, recipe.Bits);
-        Parallel.For(0, tokens.Count, () => new GlyphCanvas(font, recipe), (token, _, canvas) =>
+        var rows = new UnitRows(Bits, Components);
+        var slice = new float[rows.AtOnce * Dimensions];
+        for (int first = 0; first < Rows; first += rows.AtOnce)
         {
-            canvas.Draw(tokens[token], bits.Row(token));
-            return canvas;
-        }, _ => { });
-        return bits;
+            int count = Math.Min(rows.AtOnce, Rows - first);
+            rows.Compute(first, count, slice);
+            use(slice.AsSpan(0, count * Dimensions));
+        }
     }
 
-    private static float[] Project(BitMatrix bits, PrincipalComponents components)
+    /// <summary>All rows in memory.</summary>
+    public FrozenTable ToFrozenTable()
     {
-        int dimensions = components.Directions.Length;
-        // By bit, so that a row is a sum of the rows of its ones; and what the mean projects to, to be taken off.
-        double[][] byBit = Transpose(components.Directions, bits.Columns);
-        var centre = new double[dimensions];
-        for (int bit = 0; bit < bits.Columns; bit++) Add(centre, byBit[bit], components.Mean[bit]);
-
-        var rows = new float[checked(bits.Rows * dimensions)];
-        Parallel.For(0, bits.Rows, () => (Sum: new double[dimensions], Ones: new int[bits.Columns]), (row, _, scratch) =>
+        var values = new float[checked(Rows * Dimensions)];
+        int start = 0;
+        ForEachSlice(slice =>
         {
-            Array.Clear(scratch.Sum);
-            Add(scratch.Sum, centre, -1);
-            int ones = bits.OnesOf(row, scratch.Ones);
-            foreach (int bit in scratch.Ones.AsSpan(0, ones)) Add(scratch.Sum, byBit[bit], 1);
-            Normalize(scratch.Sum, rows.AsSpan(row * dimensions, dimensions));
-            return scratch;
-        }, _ => { });
-        return rows;
-    }
-
-    private static double[][] Transpose(double[][] rows, int columns)
-    {
-        var transposed = new double[columns][];
-        for (int c = 0; c < columns; c++) transposed[c] = [.. rows.Select(row => row[c])];
-        return transposed;
-    }
-
-    private static void Add(double[] sum, double[] row, double scale)
-    {
-        for (int i = 0; i < sum.Length; i++) sum[i] += row[i] * scale;
-    }
-
-    private static void Normalize(double[] row, Span<float> unit)
-    {
-        double square = 0;
-        foreach (double value in row) square += value * value;
-        double scale = square > 0 ? 1 / Math.Sqrt(square) : 0;
-        for (int i = 0; i < row.Length; i++) unit[i] = (float)(row[i] * scale);
+            slice.CopyTo(values.AsSpan(start));
+            start += slice.Length;
+        });
+        return new FrozenTable(Rows, Dimensions, values);
     }
 }

@@ -8,39 +8,52 @@ namespace Serving.Glyphs.Embeddings;
 /// <param name="ExplainedVariance">[components] sample variance (n - 1) along each direction.</param>
 public sealed record PrincipalComponents(double[] Mean, double[][] Directions, double[] ExplainedVariance)
 {
+    /// <summary>Columns whose common ones are counted together, so that the others pass by once for all of them.</summary>
+    private const int ColumnsAtOnce = 16;
+
     /// <summary>
     /// Computes them. Variances of bits are counts, so the covariance is exact and the result the same bytes on every
-    /// machine and for any number of threads.
+    /// machine and for any number of threads. Beside the bits it takes their transpose and 8 bytes for every two bits of a row.
     /// </summary>
     /// <param name="bits">[tokens, bits], at least two rows.</param>
     /// <param name="components">How many to keep, 1 to bits.</param>
-    public static PrincipalComponents Of(BitMatrix bits, int components)
+    /// <param name="progress">Told how many steps are done, of how many.</param>
+    public static PrincipalComponents Of(BitMatrix bits, int components, IProgress<(long Done, long Total)>? progress = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bits.Rows, 2);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(components, bits.Columns);
-        ulong[][] columns = bits.Transposed();
-        long[] ones = [.. columns.Select(Count)];
-        double[][] covariance = Covariance(columns, ones, bits.Rows);
-        double[] variances = SymmetricEigen.Decompose(covariance);
+        long steps = 0;
+        (double[] mean, double[][] covariance) = Covariance(bits, Step);
+        double[] variances = SymmetricEigen.Decompose(covariance, Step);
 
         double[][] directions = covariance[..components];
         foreach (double[] direction in directions) MakeLargestLoadingPositive(direction);
-        double[] mean = [.. ones.Select(count => (double)count / bits.Rows)];
         // Rounding may leave a direction without variance a hair below zero.
         return new(mean, directions, [.. variances.Take(components).Select(variance => Math.Max(variance, 0))]);
+
+        void Step() => progress?.Report((Interlocked.Increment(ref steps), 4 * bits.Columns));
     }
 
-    private static double[][] Covariance(ulong[][] columns, long[] ones, int rows)
+    // The lower triangle is all that is filled, and needed.
+    private static (double[] Mean, double[][] Covariance) Covariance(BitMatrix bits, Action step)
     {
+        ulong[][] columns = bits.Transposed();
+        long[] ones = [.. columns.Select(Count)];
         var covariance = new double[columns.Length][];
-        double denominator = (double)rows * (rows - 1);
-        Parallel.For(0, columns.Length, i =>
+        double denominator = (double)bits.Rows * (bits.Rows - 1);
+        Parallel.For(0, (columns.Length + ColumnsAtOnce - 1) / ColumnsAtOnce, block =>
         {
-            covariance[i] = new double[columns.Length];
-            for (int j = 0; j <= i; j++)
-                covariance[i][j] = ((long)rows * CountBoth(columns[i], columns[j]) - ones[i] * ones[j]) / denominator;
+            int first = block * ColumnsAtOnce, end = Math.Min(first + ColumnsAtOnce, columns.Length);
+            for (int i = first; i < end; i++) covariance[i] = new double[columns.Length];
+            for (int j = 0; j < end; j++)
+            {
+                for (int i = Math.Max(first, j); i < end; i++)
+                    covariance[i][j] = ((long)bits.Rows * CountBoth(columns[i], columns[j]) - ones[i] * ones[j]) / denominator;
+            }
+
+            for (int i = first; i < end; i++) step();
         });
-        return covariance;
+        return ([.. ones.Select(count => (double)count / bits.Rows)], covariance);
     }
 
     private static long Count(ulong[] column) => CountBoth(column, column);

@@ -113,13 +113,8 @@ public static class TableRecognition
 
     private static BitMatrix Draw(GlyphRecipe recipe, GlyphFont font, IReadOnlyList<string> tokens, int[] ids)
     {
-        var bits = new BitMatrix(ids.Length, recipe.Bits);
-        Parallel.For(0, ids.Length, () => new GlyphCanvas(font, recipe), (i, _, canvas) =>
-        {
-            canvas.Draw(tokens[ids[i]], bits.Row(i));
-            return canvas;
-        }, _ => { });
-        return bits;
+        using var pictures = new GlyphPictures(font, recipe);
+        return pictures.DrawAll([.. ids.Select(id => tokens[id])]);
     }
 
     private static float[][] Centred(BitMatrix bits, float[] mean)

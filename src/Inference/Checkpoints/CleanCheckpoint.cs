@@ -22,8 +22,9 @@ public static class CleanCheckpoint
     /// <param name="toEightBits">Whether matrices become whole numbers with a scale for 64 of an output, the same bits as if they were
     /// quantized when the model is loaded.</param>
     /// <param name="progress">Told the bytes written and the bytes in all.</param>
+    /// <returns>The folder's full path.</returns>
     /// <exception cref="IOException">The folder exists, or the disk is full.</exception>
-    public static void Write(LoadedModel model, string folder, bool toEightBits = false, IProgress<(long Done, long Total)>? progress = null)
+    public static string Write(LoadedModel model, string folder, bool toEightBits = false, IProgress<(long Done, long Total)>? progress = null)
     {
         string place = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         if (Path.Exists(place))
@@ -32,11 +33,11 @@ public static class CleanCheckpoint
         try
         {
             Directory.CreateDirectory(partial);
-            SafetensorsWriter weights = TensorsOf(model, toEightBits);
-            weights.Save(Path.Combine(partial, "model.safetensors"), progress is null ? null : new Share(progress, weights.Bytes));
+            TensorsOf(model, toEightBits).Save(Path.Combine(partial, "model.safetensors"), progress);
             WriteConfig(model, Path.Combine(partial, "config.json"));
             CopySideFiles(model, partial);
             Directory.Move(partial, place);
+            return place;
         }
         catch
         {
@@ -145,6 +146,8 @@ public static class CleanCheckpoint
         ServingOverrides overrides = ServingOverrides.Read(model.Path);
         if (overrides.RopePairing is { } pairing)
             config["rope_pairing"] = pairing.ToString().ToLowerInvariant();
+        if (overrides.InputLift is { } lift)
+            config["input_lift"] = lift.ToString().ToLowerInvariant();
         if (overrides.Norm is { } norm)
             config["norm"] = norm.ToString().ToLowerInvariant();
         if (overrides.NormEpsilon is { } epsilon)
@@ -168,10 +171,5 @@ public static class CleanCheckpoint
         File.Copy(model.TokenizerPath, Path.Combine(folder, "tokenizer.json"));
         foreach (string file in SideFiles.Where(file => File.Exists(Path.Combine(model.Path, file))))
             File.Copy(Path.Combine(model.Path, file), Path.Combine(folder, file));
-    }
-
-    private sealed class Share(IProgress<(long Done, long Total)> progress, long total) : IProgress<long>
-    {
-        public void Report(long value) => progress.Report((value, total));
     }
 }

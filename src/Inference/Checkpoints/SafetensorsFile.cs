@@ -53,7 +53,7 @@ public sealed class SafetensorsFile : IDisposable
         foreach (SafetensorsEntry entry in SafetensorsHeader.Parse(path, header, length - dataStart))
         {
             tensors.Add(entry.Name,
-                Tensor.InFile(entry.Name, entry.DType, entry.Shape, path, file, dataStart + entry.Begin));
+                Tensor.InFile(entry.Name, entry.DType, entry.Shape, path, file, dataStart + entry.Begin, entry.Fingerprint));
         }
 
         return tensors;

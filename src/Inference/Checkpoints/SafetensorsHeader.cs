@@ -12,8 +12,10 @@ internal ref struct SafetensorsHeader
     private const int MaxTensors = 65_536;
     private const int MaxNameBytes = 1024;
     private const int MaxRank = 8;
+    private const string FingerprintPrefix = "fingerprint:";
 
     private readonly string _path;
+    private readonly Dictionary<string, string> _metadata = new(StringComparer.Ordinal);
     private Utf8JsonReader _json;
 
     private SafetensorsHeader(string path, ReadOnlySpan<byte> header)
@@ -21,6 +23,9 @@ internal ref struct SafetensorsHeader
         _path = path;
         _json = new Utf8JsonReader(header);
     }
+
+    /// <summary>Where the metadata hold a tensor's fingerprint.</summary>
+    public static string FingerprintKey(string tensor) => FingerprintPrefix + tensor;
 
     /// <summary>Parses and checks a header.</summary>
     /// <param name="path">The file, for messages.</param>
@@ -67,7 +72,22 @@ internal ref struct SafetensorsHeader
 
         _json.Read();
         entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
+        AddFingerprints(entries);
         return entries;
+    }
+
+    // All tensors or none: a damaged key must not leave one without.
+    private readonly void AddFingerprints(List<SafetensorsEntry> entries)
+    {
+        if (!_metadata.Keys.Any(key => key.StartsWith(FingerprintPrefix, StringComparison.Ordinal)))
+            return;
+        for (int i = 0; i < entries.Count; i++)
+        {
+            string key = FingerprintKey(entries[i].Name);
+            if (!_metadata.TryGetValue(key, out string? fingerprint))
+                throw Bad($"__metadata__ key '{key}'", "one for each tensor", "none");
+            entries[i] = entries[i] with { Fingerprint = fingerprint };
+        }
     }
 
     private string ReadName()
@@ -82,14 +102,12 @@ internal ref struct SafetensorsHeader
     private void ReadMetadata()
     {
         Expect(JsonTokenType.StartObject, "__metadata__", "an object of strings");
-        var keys = new HashSet<string>(StringComparer.Ordinal);
         while (NextProperty())
         {
             string key = _json.GetString()!;
-            if (!keys.Add(key))
-                throw Bad($"__metadata__ key '{key}'", "one of it", "two");
             Expect(JsonTokenType.String, $"__metadata__ key '{key}'", "a string");
-            _ = _json.GetString();
+            if (!_metadata.TryAdd(key, _json.GetString()!))
+                throw Bad($"__metadata__ key '{key}'", "one of it", "two");
         }
     }
 

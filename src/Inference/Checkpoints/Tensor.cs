@@ -47,9 +47,12 @@ public sealed class Tensor
     /// <summary>Its size in bytes.</summary>
     public long Bytes => Elements * DType.Bits() / 8;
 
+    /// <summary>The <see cref="TensorFingerprint"/> that its file says it has; null = the file says nothing.</summary>
+    public string? Fingerprint { get; private init; }
+
     /// <summary>A tensor inside an open file, whose owner must outlive its use.</summary>
-    internal static Tensor InFile(string name, DType type, long[] shape, string path, SafeFileHandle file, long offset) =>
-        new(name, type, shape, path, file, null, offset);
+    internal static Tensor InFile(string name, DType type, long[] shape, string path, SafeFileHandle file, long offset, string? fingerprint = null) =>
+        new(name, type, shape, path, file, null, offset) { Fingerprint = fingerprint };
 
     /// <summary>A tensor inside an open file whose elements do not lie one after the other. They are gathered when first read.
     /// </summary>
@@ -74,7 +77,7 @@ public sealed class Tensor
     }
 
     /// <summary>The same tensor under another name.</summary>
-    internal Tensor Named(string name) => new(name, DType, [.. Shape], Path, _file, _memory, _offset);
+    internal Tensor Named(string name) => new(name, DType, [.. Shape], Path, _file, _memory, _offset) { Fingerprint = Fingerprint };
 
     /// <summary>A part of the first dimension: <paramref name="count"/> rows from <paramref name="start"/> on.</summary>
     public Tensor Rows(long start, long count)

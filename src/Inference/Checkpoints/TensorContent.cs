@@ -1,6 +1,5 @@
 using System.Buffers;
-using System.Security.Cryptography;
-using System.Text;
+using Serving.Glyphs.Embeddings;
 
 namespace Serving.Inference.Checkpoints;
 
@@ -9,21 +8,19 @@ public static class TensorContent
 {
     private const int SliceBytes = 1 << 20;
 
-    /// <summary><c>sha256:</c> and the SHA-256 of the text <c>{type} {dimensions}\n</c>, in lower case, followed by the values: of a
-    /// float32 table, its fingerprint. Equal for equal content, whatever the tensor is called.</summary>
+    /// <summary>The <see cref="TensorFingerprint"/> of a tensor: of a float32 table, the table's.</summary>
     public static string FingerprintOf(Tensor tensor)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{tensor.DType} {string.Join(' ', tensor.Shape)}\n".ToLowerInvariant()));
+        using var fingerprint = new TensorFingerprint($"{tensor.DType}", tensor.Shape);
         byte[] slice = ArrayPool<byte>.Shared.Rent(SliceBytes);
         for (long start = 0; start < tensor.Bytes; start += SliceBytes)
         {
             Span<byte> part = slice.AsSpan(0, (int)Math.Min(SliceBytes, tensor.Bytes - start));
             tensor.Read(start, part);
-            hash.AppendData(part);
+            fingerprint.Append(part);
         }
 
         ArrayPool<byte>.Shared.Return(slice);
-        return "sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
+        return fingerprint.Finish();
     }
 }

@@ -1,5 +1,3 @@
-using Serving.Inference.Cpu.Kernels;
-
 namespace Serving.Inference.Cpu;
 
 // The end of a pass: the rows that are asked for logits, or for their hidden states.
@@ -28,45 +26,41 @@ public sealed unsafe partial class CpuBackend
 
     private static int AskedRows(in ForwardBatch.Chunk chunk) => chunk.HiddenSum is null ? chunk.LogitRows : chunk.Length;
 
-    // The asked rows stand in front, chunk after chunk; those that want logits go to the head together.
-    private void Finish(Span<float> logits, PackedNorm? norm, PackedMatrix head)
+    // The asked rows stand in front, chunk after chunk; those that want logits go to the head together. Returns how many.
+    private int CollectAskedRows()
     {
         int row = 0, target = 0;
         foreach (ref readonly ForwardBatch.Chunk chunk in _batch.Chunks)
         {
             int end = row + AskedRows(chunk);
             if (chunk.HiddenSum is { } sum)
-                SumHidden(sum, chunk.Position == 0, row, end, NormedRow(target), norm);
+                SumHidden(sum, chunk.Position == 0, row, end, NormedRow(target));
             for (row = end - chunk.LogitRows; row < end; row++, target++)
-                FinalHidden(row, NormedRow(target), norm);
+                FinalHidden(row, NormedRow(target));
         }
-
-        if (target == 0)
-            return;
-        fixed (float* y = logits)
-            _product.Run(_work.Normed, _work.Stride, target, head, y, _model.VocabularySize, Epilogue.Store);
+        return target;
     }
 
     private float* NormedRow(int row) => _work.Normed + ((long)row * _work.Stride);
 
     // One addition after the other in the order of positions, so that the sum is the same bits for any chunking.
-    private void SumHidden(double[] sum, bool isFirst, int row, int end, float* scratch, PackedNorm? norm)
+    private void SumHidden(double[] sum, bool isFirst, int row, int end, float* scratch)
     {
         if (isFirst)
             Array.Clear(sum);
         for (; row < end; row++)
         {
-            ReadOnlySpan<float> hidden = FinalHidden(row, scratch, norm);
+            ReadOnlySpan<float> hidden = FinalHidden(row, scratch);
             for (int i = 0; i < hidden.Length; i++)
                 sum[i] += hidden[i];
         }
     }
 
     // What the head reads of a row.
-    private ReadOnlySpan<float> FinalHidden(int row, float* to, PackedNorm? finalNorm)
+    private ReadOnlySpan<float> FinalHidden(int row, float* to)
     {
         float* from = _work.Residual + ((long)row * _work.Stride);
-        if (finalNorm is { } norm)
+        if (_headNorm is { } norm)
             norm.Apply(_kernels, from, to);
         else
             new ReadOnlySpan<float>(from, _model.Width).CopyTo(new Span<float>(to, _model.Width));

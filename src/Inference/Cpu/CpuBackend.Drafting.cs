@@ -20,14 +20,25 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
         if (batch.Tokens.Length == 0)
             return;
         using WorkerPool.Turn turn = _pool.TakeTurn(batch.Beat);
-        _work.Ensure(batch.Tokens.Length);
         RunFirstBlocks(batch, exit);
         KeepAskedRows();
-        Finish(logits, exit.FinalNorm, exit.Head);
+        fixed (float* y = logits)
+        {
+            Plan(exit.Depth, exit.Depth, exit.FinalNorm, exit.Head, y);
+            _pool.Run(_chain);
+        }
     }
 
-    // Embeds what is new; what was drafted starts after the first blocks, and then all of the batch has to.
-    private int Begin(ForwardBatch batch)
+    /// <summary>Makes <see cref="Chain"/> ready to be run by the caller, whose turn it is.</summary>
+    internal void Begin(ForwardBatch batch, float* logits)
+    {
+        _work.Ensure(batch.Tokens.Length);
+        Plan(Enter(batch), _model.Blocks.Length, _model.FinalNorm, _model.Head, logits);
+    }
+
+    // Embeds what is new; what was drafted starts after the first blocks, and then all of the batch has to. Returns the block to
+    // start with.
+    private int Enter(ForwardBatch batch)
     {
         bool anyDrafted = false;
         foreach (ref readonly ForwardBatch.Chunk chunk in batch.Chunks)
@@ -56,10 +67,11 @@ public sealed unsafe partial class CpuBackend : IDraftingBackend
 
     private void RunFirstBlocks(ForwardBatch batch, EarlyExit exit)
     {
+        _work.Ensure(batch.Tokens.Length);
         (_batch, _rows) = (batch, batch.Tokens.Length);
         Embed(batch);
-        for (_layer = 0; _layer < exit.Depth; _layer++)
-            RunBlock(_model.Blocks[_layer]);
+        Plan(0, exit.Depth);
+        _pool.Run(_chain);
         for (int row = 0; row < _rows; row++)
             ResidualRow(row).CopyTo(new Span<float>(KeptRow(exit, row), _work.Stride));
     }

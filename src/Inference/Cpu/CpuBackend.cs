@@ -27,10 +27,10 @@ public sealed unsafe partial class CpuBackend : IBackend
     private readonly Action<int, int> _normRows;
     private readonly Action<int, int> _placeRows;
     private readonly Action<int, int> _attend;
+    private readonly RegionChain[] _chain; // a pass, by itself
 
     private ForwardBatch _batch = null!;
     private PackedNorm? _norm;
-    private int _layer;
     private int _rows;
     private bool _disposed;
 
@@ -82,11 +82,12 @@ public sealed unsafe partial class CpuBackend : IBackend
         _kernels = options.Kernels ?? KernelSet.Best;
         _pool = WorkerPool.OfThreads(options.Threads);
         int blocks = options.KvBlocks > 0 ? options.KvBlocks : CpuMemory.DefaultBlocks(_model.ContextTokens);
-        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride, _model.KvFormat);
+        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
         _headsPerItem = Items(_model.Heads, 2 * _pool.Threads);
         (_normRows, _placeRows, _attend) = (NormRows, PlaceRows, Attend);
+        _chain = [new RegionChain(NextRegion)];
         Shape = new ModelShape(_model.VocabularySize, _model.ContextTokens) { HiddenWidth = _model.Width };
         Kv = new KvCapacity(blocks, KvStore.BlockTokens);
     }
@@ -97,8 +98,11 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc/>
     public KvCapacity Kv { get; }
 
-    /// <summary>Its threads, for whoever works on what it computed.</summary>
+    /// <summary>Its threads.</summary>
     internal WorkerPool Pool => _pool;
+
+    /// <summary>The pass that began last.</summary>
+    internal RegionChain Chain => _chain[0];
 
     /// <summary>The instructions that this machine's backends use: "AVX-512, VNNI", "AVX-512", "AVX2, VNNI", "AVX2" or "128-bit".</summary>
     public static string Instructions => KernelSet.Best.Name;
@@ -109,17 +113,14 @@ public sealed unsafe partial class CpuBackend : IBackend
     public void Forward(ForwardBatch batch, Span<float> logits)
     {
         Check(batch, logits);
-        int rows = batch.Tokens.Length;
-        if (rows == 0)
+        if (batch.Tokens.Length == 0)
             return;
         using WorkerPool.Turn turn = _pool.TakeTurn(batch.Beat);
-        _work.Ensure(rows);
-        for (_layer = Begin(batch); _layer < _model.Blocks.Length; _layer++)
+        fixed (float* y = logits)
         {
-            RunBlock(_model.Blocks[_layer]);
-            batch.Beat?.Invoke();
+            Begin(batch, y);
+            _pool.Run(_chain);
         }
-        Finish(logits, _model.FinalNorm, _model.Head);
     }
 
     /// <summary>Frees K/V, and the weights if no one else holds them.</summary>
@@ -135,33 +136,15 @@ public sealed unsafe partial class CpuBackend : IBackend
         _product.Dispose();
     }
 
-    private void RunBlock(PackedModel.Block block)
-    {
-        (int stride, int queryStride, int hiddenStride) = (_work.Stride, _work.QueryKeyValueStride, _work.HiddenStride);
-        Norm(block.AttentionNorm);
-        _product.Run(_work.Normed, stride, _rows, block.QueryKeyValue, _work.QueryKeyValue, queryStride, Epilogue.Store);
-        int headItems = Items(_model.Heads, _headsPerItem);
-        _pool.Run(headItems, _placeRows, alone: _rows < SmallRows);
-        if (_layer == _model.Blocks.Length - 1)
-            KeepAskedRows();
-        if (_rows == 0)
-            return;
-        _pool.Run(Items(_rows, AttendRowsPerItem) * headItems, _attend, alone: IsSmallAttention());
-        _product.Run(_work.Attended, stride, _rows, block.Output, _work.Residual, stride, Epilogue.Add);
-        Norm(block.MlpNorm);
-        _product.Run(_work.Normed, stride, _rows, block.Up, _work.Hidden, hiddenStride, _model.Activation);
-        _product.Run(_work.Hidden, hiddenStride, _rows, block.Down, _work.Residual, stride, Epilogue.Add);
-    }
-
     private void Embed(ForwardBatch batch)
     {
         Place(batch);
-        int repeat = _model.Width / _model.Table.Dimensions;
         for (int row = 0; row < batch.Tokens.Length; row++)
         {
             var target = new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride);
             _model.Table.CopyRow(batch.Tokens[row], target);
-            Spread(target, _model.Table.Dimensions, repeat);
+            Lift(target[.._model.Width], _model.Table.Dimensions);
+            target[_model.Width..].Clear(); // what is past the width stays zero
         }
     }
 
@@ -177,19 +160,19 @@ public sealed unsafe partial class CpuBackend : IBackend
         }
     }
 
-    // Each value of a narrow vector, which stands in front, fills a run of the wide one, the last first; what is past the width
-    // stays zero for ever.
-    private static void Spread(Span<float> row, int values, int times)
+    // Fills a row with the narrow vector that stands in its front: by runs of each value, the last first, or with copies of it.
+    private void Lift(Span<float> row, int values)
     {
+        if (_model.InputLift == InputLift.Tiled)
+        {
+            for (int start = values; start < row.Length; start += values)
+                row[..values].CopyTo(row[start..]);
+            return;
+        }
+
+        int times = row.Length / values;
         for (int i = values - 1; times > 1 && i >= 0; i--)
             row.Slice(i * times, times).Fill(row[i]);
-        row[(values * times)..].Clear();
-    }
-
-    private void Norm(PackedNorm norm)
-    {
-        _norm = norm;
-        _pool.Run(Items(_rows, NormRowsPerItem), _normRows, alone: _rows < SmallRows);
     }
 
     private void NormRows(int item, int worker)
@@ -216,7 +199,7 @@ public sealed unsafe partial class CpuBackend : IBackend
                 float* key = query + (_model.Heads * stride), value = key + (_model.Heads * stride);
                 _kernels.Rotate(query, cosines, sines, _model.HeadSize, scale);
                 _kernels.Rotate(key, cosines, sines, _model.HeadSize, 1);
-                _kernels.StoreKv(_kv.Format, _kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
+                _kernels.StoreKv(_kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
             }
         }
     }
@@ -231,7 +214,6 @@ public sealed unsafe partial class CpuBackend : IBackend
         var task = new AttentionTask
         {
             QueryStride = _work.QueryKeyValueStride,
-            Format = _kv.Format,
             BlockBytes = _kv.BlockBytes,
             HeadBytes = _kv.HeadBytes,
             HeadSize = _model.HeadSize,
@@ -266,7 +248,8 @@ public sealed unsafe partial class CpuBackend : IBackend
     private bool IsTile(int row, int end) =>
         row + KernelSet.TileRows <= end && _work.ChunkOf[row] == _work.ChunkOf[row + KernelSet.TileRows - 1];
 
-    private void Check(ForwardBatch batch, Span<float> logits)
+    /// <exception cref="ArgumentException">As <see cref="Forward"/>.</exception>
+    internal void Check(ForwardBatch batch, ReadOnlySpan<float> logits)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         BatchCheck.Throw(batch, logits, Shape, Kv);

@@ -48,17 +48,31 @@ internal sealed unsafe class MatrixProduct : IDisposable
     /// <param name="epilogue">What becomes of the sums.</param>
     public void Run(float* x, nint xStride, int rows, PackedMatrix matrix, float* y, nint yStride, Epilogue epilogue)
     {
-        (_matrix, _rows, _epilogue) = (matrix, rows, epilogue);
-        (_xStride, _yStride) = (xStride, yStride);
+        _pool.Run(Take(x, xStride, rows, matrix));
+        _pool.Run(Multiply(y, yStride, epilogue));
+    }
+
+    /// <summary>The first half of <see cref="Run"/>: makes rows and matrix ready to be multiplied.</summary>
+    public Region Take(float* x, nint xStride, int rows, PackedMatrix matrix)
+    {
+        (_matrix, _rows, _xStride) = (matrix, rows, xStride);
         _x = x;
+        if (matrix.Format != WeightFormat.Int8 || rows == 0)
+            return new Region(0, _quantize);
+        _bytes = _quantized.Make(rows, matrix.Inputs);
+        _rowsPerQuantize = Math.Max(1, QuantizeAtOnce / matrix.Inputs);
+        return new Region((rows + _rowsPerQuantize - 1) / _rowsPerQuantize, _quantize);
+    }
+
+    /// <summary>The second half: the product of what was taken.</summary>
+    public Region Multiply(float* y, nint yStride, Epilogue epilogue)
+    {
+        (_yStride, _epilogue) = (yStride, epilogue);
         _y = y;
-        _rowBlocks = (rows + RowBlock - 1) / RowBlock;
-        _panelsPerItem = Math.Max(1, matrix.Panels / (_pool.Threads * ItemsPerThread));
-        int items = (matrix.Panels + _panelsPerItem - 1) / _panelsPerItem * _rowBlocks;
-        bool small = (long)rows * matrix.Outputs * matrix.Inputs < SmallWork;
-        if (matrix.Format == WeightFormat.Int8)
-            Quantize();
-        _pool.Run(items, _body, alone: small);
+        _rowBlocks = (_rows + RowBlock - 1) / RowBlock;
+        _panelsPerItem = Math.Max(1, _matrix.Panels / (_pool.Threads * ItemsPerThread));
+        int items = (_matrix.Panels + _panelsPerItem - 1) / _panelsPerItem * _rowBlocks;
+        return new Region(items, _body, IsSmall: (long)_rows * _matrix.Outputs * _matrix.Inputs < SmallWork);
     }
 
     /// <summary>Bytes of scratch, but for what <see cref="QuantizedRows"/> takes.</summary>
@@ -68,14 +82,6 @@ internal sealed unsafe class MatrixProduct : IDisposable
     {
         _sums.Dispose();
         _quantized.Dispose();
-    }
-
-    private void Quantize()
-    {
-        _bytes = _quantized.Make(_rows, _matrix.Inputs);
-        _rowsPerQuantize = Math.Max(1, QuantizeAtOnce / _matrix.Inputs);
-        int items = (_rows + _rowsPerQuantize - 1) / _rowsPerQuantize;
-        _pool.Run(items, _quantize, alone: items == 1);
     }
 
     private void QuantizeItem(int item, int worker)

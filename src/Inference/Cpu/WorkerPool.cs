@@ -4,11 +4,11 @@ using System.Runtime.ExceptionServices;
 namespace Serving.Inference.Cpu;
 
 /// <summary>
-/// Threads that share the items of short parallel regions, hundreds of them a token. They wait for the next region by
+/// Threads that share the items of short parallel regions, hundreds of them a token. They wait for the next ones by
 /// spinning for 50 microseconds and then asleep; the calling thread works too. Whoever is free takes the next item, so a
 /// region ends even if every other thread is still asleep.
 /// </summary>
-/// <remarks>One region at a time: callers take turns, a whole forward pass each (<see cref="TakeTurn"/>). Its threads are background threads that
+/// <remarks>One caller at a time: callers take turns, a whole forward pass each (<see cref="TakeTurn"/>). Its threads are background threads that
 /// live as long as the process.</remarks>
 internal sealed class WorkerPool
 {
@@ -18,23 +18,22 @@ internal sealed class WorkerPool
     private static readonly TimeSpan WaitBeat = TimeSpan.FromSeconds(1);
 
     private readonly object _sleep = new();
+    private readonly RegionChain[] _alone; // the chain of a single region
+    private Region _single;
+    private RegionChain[] _chains = [];
+    private int _open; // chains that are not at their end
     private int _sleeping;
-    private Action<int, int>? _body;
-    private Exception? _fault;
-    private int _items;
-    private int _left;
-    private int _done;
 
     private WorkerPool(int threads)
     {
         Threads = threads;
+        _alone = [new RegionChain(TakeSingle)];
         for (int worker = 1; worker < threads; worker++)
             StartThread(worker);
     }
 
     /// <summary>Threads that work at once, the caller's included.</summary>
     public int Threads { get; }
-
 
     /// <summary>The pool that an option's number means: 0 = one thread for each processor.</summary>
     public static WorkerPool OfThreads(int threads) => OfSize(threads == 0 ? Environment.ProcessorCount : threads);
@@ -67,30 +66,51 @@ internal sealed class WorkerPool
     /// that took it, in any order; returns when all are done. Allocates nothing.</summary>
     /// <param name="items">How many.</param>
     /// <param name="body">A delegate made once; its first exception is thrown here.</param>
-    /// <param name="alone">Do it on the calling thread: for work too small to share.</param>
-    public void Run(int items, Action<int, int> body, bool alone = false)
+    public void Run(int items, Action<int, int> body) => Run(new Region(items, body));
+
+    /// <summary>Does a region; returns when all its items are done. Allocates nothing.</summary>
+    /// <param name="region">Its first exception is thrown here.</param>
+    public void Run(Region region)
     {
-        if (alone || items <= 1 || Threads == 1)
+        _single = region;
+        Run(_alone);
+    }
+
+    /// <summary>Goes through chains side by side, and returns when all are at their end. Who is free takes an item of the chain
+    /// that is furthest behind, so that none is left to the end, when there would be nothing to do beside it.</summary>
+    /// <param name="chains">Their first exception is thrown here, after the end of all. Not changed meanwhile.</param>
+    public void Run(RegionChain[] chains)
+    {
+        _chains = chains;
+        Interlocked.Exchange(ref _open, chains.Length);
+        if (Threads > 1)
+            Wake();
+        foreach (RegionChain chain in chains)
         {
-            for (int item = 0; item < items; item++)
-                body(item, 0);
+            if (chain.Start(worker: 0, isShared: Threads > 1))
+                Interlocked.Decrement(ref _open);
+        }
+        WorkToTheEnd(worker: 0);
+        foreach (RegionChain chain in chains)
+        {
+            if (chain.Fault is { } fault)
+                ExceptionDispatchInfo.Throw(fault);
+        }
+    }
+
+    private Region TakeSingle()
+    {
+        Region region = _single;
+        _single = Region.None;
+        return region;
+    }
+
+    private void Wake()
+    {
+        if (Volatile.Read(ref _sleeping) == 0)
             return;
-        }
-
-        (_body, _items, _done) = (body, items, 0);
-        Interlocked.Exchange(ref _left, items);
-        if (Volatile.Read(ref _sleeping) > 0)
-        {
-            lock (_sleep)
-                Monitor.PulseAll(_sleep);
-        }
-
-        TakeItems(worker: 0);
-        var spinner = new SpinWait();
-        while (Volatile.Read(ref _done) < items)
-            spinner.SpinOnce(sleep1Threshold: -1);
-        if (Interlocked.Exchange(ref _fault, null) is { } fault)
-            ExceptionDispatchInfo.Throw(fault);
+        lock (_sleep)
+            Monitor.PulseAll(_sleep);
     }
 
     private void StartThread(int worker)
@@ -104,46 +124,52 @@ internal sealed class WorkerPool
         while (true)
         {
             long end = Stopwatch.GetTimestamp() + SpinTicks;
-            while (Volatile.Read(ref _left) <= 0 && Stopwatch.GetTimestamp() < end)
-                Thread.SpinWait(8);
-            if (Volatile.Read(ref _left) <= 0)
+            while (Volatile.Read(ref _open) == 0 && Stopwatch.GetTimestamp() < end)
+                Thread.SpinWait(1);
+            if (Volatile.Read(ref _open) == 0)
                 Sleep();
-            TakeItems(worker);
+            WorkToTheEnd(worker);
         }
     }
 
-    // _sleeping is raised before _left is read here, and _left is set before _sleeping is read in Run: one of the two sees
-    // the other, so no region is slept through.
+    // _sleeping is raised before _open is read here, and _open is set before _sleeping is read in Run: one of the two sees
+    // the other, so no chain is slept through.
     private void Sleep()
     {
         lock (_sleep)
         {
             Interlocked.Increment(ref _sleeping);
-            while (Volatile.Read(ref _left) <= 0)
+            while (Volatile.Read(ref _open) == 0)
                 Monitor.Wait(_sleep);
             Interlocked.Decrement(ref _sleeping);
         }
     }
 
-    // An item once taken keeps its region open, so _body and _items cannot change under it.
-    private void TakeItems(int worker)
+    private void WorkToTheEnd(int worker)
     {
-        while (Volatile.Read(ref _left) > 0)
+        var spinner = new SpinWait();
+        while (Volatile.Read(ref _open) > 0)
         {
-            int left = Interlocked.Decrement(ref _left);
-            if (left < 0)
-                return;
-            try
+            if (FurthestBehind() is not { } chain)
             {
-                _body!(_items - 1 - left, worker);
+                spinner.SpinOnce(sleep1Threshold: -1);
+                continue;
             }
-            catch (Exception e)
-            {
-                Interlocked.CompareExchange(ref _fault, e, null);
-            }
-
-            Interlocked.Increment(ref _done);
+            if (chain.Work(worker))
+                Interlocked.Decrement(ref _open);
+            spinner.Reset();
         }
+    }
+
+    private RegionChain? FurthestBehind()
+    {
+        RegionChain? furthest = null;
+        foreach (RegionChain chain in Volatile.Read(ref _chains))
+        {
+            if (chain.HasItems && (furthest is null || chain.Stage < furthest.Stage))
+                furthest = chain;
+        }
+        return furthest;
     }
 
     /// <summary>The right to run regions.</summary>

@@ -14,7 +14,7 @@ public sealed class LogitEnsemble : IEnsembleBackend
 {
     private readonly EnsembleRoster _roster;
     private readonly EnsembleMember[] _members;
-    private readonly WorkerPool _pool; // the members' own
+    private readonly SideBySide _together; // the members on this machine's processors
     private readonly RowBlender[] _blenders; // of each thread
     private readonly Action<int, int> _averageRow;
     private readonly float[][] _logits; // of each member: [rows, vocabulary], the largest batch so far
@@ -35,8 +35,8 @@ public sealed class LogitEnsemble : IEnsembleBackend
     internal LogitEnsemble(EnsembleRoster roster)
     {
         (_roster, _members) = (roster, roster.Running);
-        _pool = _members.Select(member => (member.Backend as CpuBackend)?.Pool).FirstOrDefault(pool => pool is not null) ?? WorkerPool.OfSize(1);
-        _blenders = [.. Enumerable.Range(0, _pool.Threads).Select(_ => new RowBlender(Shape.VocabularySize, _members.Length))];
+        _together = new SideBySide([.. _members.Select(member => member.Backend)]);
+        _blenders = [.. Enumerable.Range(0, _together.Pool.Threads).Select(_ => new RowBlender(Shape.VocabularySize, _members.Length))];
         _averageRow = AverageRow;
         _logits = [.. _members.Select(_ => Array.Empty<float>())];
     }
@@ -69,9 +69,16 @@ public sealed class LogitEnsemble : IEnsembleBackend
         NoteBlends(batch);
         foreach (EnsembleMember member in _members)
             (member.Backend as IRemoteBackend)?.Begin(batch);
+        Reserve(values);
         // Members of this process compute while the others are on their way.
-        ForwardEach(batch, values, areRemote: false);
-        ForwardEach(batch, values, areRemote: true);
+        _together.Forward(batch, _logits);
+        for (int member = 0; member < _members.Length; member++)
+        {
+            if (_members[member].Backend is not IRemoteBackend && !_together.Has(member))
+                _members[member].Backend.Forward(batch, _logits[member].AsSpan(0, values));
+        }
+        for (int member = 0; member < _members.Length; member++)
+            (_members[member].Backend as IRemoteBackend)?.Complete(_logits[member].AsSpan(0, values));
         Average(batch.LogitRows, logits);
     }
 
@@ -85,18 +92,12 @@ public sealed class LogitEnsemble : IEnsembleBackend
     /// <summary>Disposes the backends of all members.</summary>
     public void Dispose() => _roster.Dispose();
 
-    private void ForwardEach(ForwardBatch batch, int values, bool areRemote)
+    private void Reserve(int values)
     {
         for (int member = 0; member < _members.Length; member++)
         {
-            if (_members[member].Backend is IRemoteBackend != areRemote)
-                continue;
             if (_logits[member].Length < values)
-                _logits[member] = GC.AllocateUninitializedArray<float>(values);
-            if (_members[member].Backend is IRemoteBackend begun)
-                begun.Complete(_logits[member].AsSpan(0, values));
-            else
-                _members[member].Backend.Forward(batch, _logits[member].AsSpan(0, values));
+                _logits[member] = HugePages.NewArray<float>(values);
         }
     }
 
@@ -114,12 +115,12 @@ public sealed class LogitEnsemble : IEnsembleBackend
 
     private unsafe void Average(int rows, Span<float> logits)
     {
-        lock (_pool.Gate)
+        lock (_together.Pool.Gate)
         {
             fixed (float* means = logits)
             {
                 _means = means;
-                _pool.Run(rows, _averageRow);
+                _together.Pool.Run(rows, _averageRow);
             }
         }
     }

@@ -42,22 +42,9 @@ internal static class ConvertCommand
             throw new CommandLineException(ExitCode.Usage, "The folder to write exists.", target, "Name a new one, or remove it first.");
         using LoadedModel model = ModelFolders.Load(folder);
         using (var progress = new ProgressBar("convert"))
-            Write(model, target, quantization, progress);
+            OutputFolder.Write(target, () => CleanCheckpoint.Write(model, target, quantization == Quantization.EightBits, progress));
         string type = quantization == Quantization.EightBits ? "int8" : model.DType;
         Console.Error.WriteLine($"{target}: {model.Parameters:N0} parameters, {type}");
         return ExitCode.Ok;
-    }
-
-    private static void Write(LoadedModel model, string target, Quantization quantization, ProgressBar progress)
-    {
-        try
-        {
-            CleanCheckpoint.Write(model, target, quantization == Quantization.EightBits, progress);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new CommandLineException(ExitCode.Failure, $"The folder could not be written: {fault.Message}", target,
-                "Make room, or name another folder with --out; nothing was left behind.", fault);
-        }
     }
 }

@@ -59,12 +59,31 @@ internal static class EmbedCommand
         Tokenizer tokenizer = Tokenizer.Load(tokenizerPath);
         GlyphFont font = parsed.GetValue(Font) is { } path ? GlyphFont.Load(path) : GlyphFont.Unifont;
         long start = Stopwatch.GetTimestamp();
-        GlyphTable table = GlyphTable.Build(font, recipe, tokenizer.Spellings());
+        GlyphTable table = Build(font, recipe, tokenizer.Spellings());
         string folder = parsed.GetValue(Out)!;
-        SubstrateWriter.Write(table, tokenizerPath, folder);
-        Console.Error.WriteLine($"{folder}: {table.Table.Rows:N0} tokens of {font.Name} as {recipe.Components} components, {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");
-        Console.WriteLine(table.Table.Fingerprint);
+        string fingerprint = Write(table, tokenizerPath, folder);
+        Console.Error.WriteLine($"{folder}: {table.Rows:N0} tokens of {font.Name} as {recipe.Components} components, {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");
+        Console.WriteLine(fingerprint);
         return ExitCode.Ok;
+    }
+
+    private static GlyphTable Build(GlyphFont font, GlyphRecipe recipe, string[] tokens)
+    {
+        BitMatrix bits;
+        using (var progress = new ProgressBar("draw"))
+        {
+            using var pictures = new GlyphPictures(font, recipe);
+            bits = pictures.DrawAll(tokens, progress);
+        }
+
+        using (var progress = new ProgressBar("components"))
+            return new GlyphTable(recipe, font.Name, bits, PrincipalComponents.Of(bits, recipe.Components, progress));
+    }
+
+    private static string Write(GlyphTable table, string tokenizerPath, string folder)
+    {
+        using var progress = new ProgressBar("write");
+        return OutputFolder.Write(folder, () => SubstrateWriter.Write(table, tokenizerPath, folder, progress));
     }
 
     private static GlyphRecipe RecipeNamed(string name) =>

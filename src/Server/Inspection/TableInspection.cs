@@ -27,7 +27,7 @@ internal sealed class TableInspection
         _duplicates = new(() => new DuplicateRows(Table));
         // Tokens of other tables are shown as they would have been drawn.
         _pictures = new(() => new GlyphPictures(GlyphFont.Unifont, Recipe ?? GlyphRecipe.Glyph1024));
-        _projection = new(() => GlyphProjection.Recover(Table, DrawAll()));
+        _projection = new(() => GlyphProjection.Recover(Table, Pictures.DrawAll([.. Enumerable.Range(0, Table.Rows).Select(SpellingOf)])));
         _isUnitNorm = new(() => Enumerable.Range(0, Table.Rows).All(row => Table.Norm(row) is var norm && (norm == 0 || Math.Abs(norm - 1) < 1e-3)));
     }
 
@@ -58,11 +58,4 @@ internal sealed class TableInspection
 
     /// <summary>What a picture of the token draws.</summary>
     public string SpellingOf(int id) => Tokenizer.Spelling(id) ?? "";
-
-    private BitMatrix DrawAll()
-    {
-        var bits = new BitMatrix(Table.Rows, Pictures.Recipe.Bits);
-        Parallel.For(0, Table.Rows, id => Pictures.Draw(SpellingOf(id), bits.Row(id)));
-        return bits;
-    }
 }

@@ -18,18 +18,18 @@ public class BundledSubstrateTests
         GlyphTable table = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, Texts());
 
         // The stored fingerprint was computed on another machine.
-        Assert.Equal(description.RootElement.GetProperty("fingerprint").GetString(), table.Table.Fingerprint);
+        Assert.Equal(description.RootElement.GetProperty("fingerprint").GetString(), table.ToFrozenTable().Fingerprint);
     }
 
     [Fact]
     public async Task Build_OnOneThread_GivesTheSameBytes()
     {
         string[] texts = Texts()[..600];
-        string many = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, texts).Table.Fingerprint;
+        string many = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, texts).ToFrozenTable().Fingerprint;
 
         TaskScheduler one = new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, 1).ConcurrentScheduler;
         string alone = await Task.Factory.StartNew(
-            () => GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, texts).Table.Fingerprint,
+            () => GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, texts).ToFrozenTable().Fingerprint,
             TestContext.Current.CancellationToken, TaskCreationOptions.None, one);
 
         Assert.Equal(many, alone);

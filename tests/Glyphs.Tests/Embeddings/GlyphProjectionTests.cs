@@ -13,14 +13,15 @@ public class GlyphProjectionTests
 
     private static readonly GlyphTable Full = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph1024, Tokens);
     private static readonly GlyphTable Narrow = GlyphTable.Build(GlyphFont.Unifont, new GlyphRecipe("narrow", 32, 64), Tokens);
+    private static readonly FrozenTable FullRows = Full.ToFrozenTable(), NarrowRows = Narrow.ToFrozenTable();
 
     [Fact]
     public void Rebuild_AllComponents_GivesEveryPictureBack()
     {
-        GlyphProjection projection = GlyphProjection.Recover(Full.Table, Full.Bits);
+        GlyphProjection projection = GlyphProjection.Recover(FullRows, Full.Bits);
         for (int token = 0; token < Tokens.Length; token++)
         {
-            float[] picture = projection.Rebuild(Full.Table.Row(token), projection.LengthOf(Full.Bits.Row(token)), 1024);
+            float[] picture = projection.Rebuild(FullRows.Row(token), projection.LengthOf(Full.Bits.Row(token)), 1024);
             for (int bit = 0; bit < picture.Length; bit++) Assert.Equal(Full.Bits[token, bit] ? 1 : 0, picture[bit], 0.01);
         }
     }
@@ -28,7 +29,7 @@ public class GlyphProjectionTests
     [Fact]
     public void Recover_FewComponents_FindsTheDirectionsThatMadeTheTable()
     {
-        GlyphProjection projection = GlyphProjection.Recover(Narrow.Table, Narrow.Bits);
+        GlyphProjection projection = GlyphProjection.Recover(NarrowRows, Narrow.Bits);
         // What a unit vector along component k rebuilds, without the mean, is direction k itself.
         var unit = new float[64];
         float[] mean = projection.Rebuild(unit, 1, 0);
@@ -47,14 +48,14 @@ public class GlyphProjectionTests
     [InlineData(460)]
     public void ErrorsOf_MoreComponents_FallToWhatTheTableLost(int token)
     {
-        GlyphProjection projection = GlyphProjection.Recover(Narrow.Table, Narrow.Bits);
+        GlyphProjection projection = GlyphProjection.Recover(NarrowRows, Narrow.Bits);
         ReadOnlySpan<byte> bits = Narrow.Bits.Row(token);
         float length = projection.LengthOf(bits);
-        float[] errors = projection.ErrorsOf(Narrow.Table.Row(token), length, bits);
+        float[] errors = projection.ErrorsOf(NarrowRows.Row(token), length, bits);
 
         Assert.Equal(65, errors.Length);
         for (int k = 1; k < errors.Length; k++) Assert.True(errors[k] <= errors[k - 1] + 1e-4);
-        float[] picture = projection.Rebuild(Narrow.Table.Row(token), length, 64);
+        float[] picture = projection.Rebuild(NarrowRows.Row(token), length, 64);
         double mean = Enumerable.Range(0, 1024).Average(bit => Math.Pow(picture[bit] - (Narrow.Bits[token, bit] ? 1 : 0), 2));
         Assert.Equal(mean, errors[64], 1e-5);
     }

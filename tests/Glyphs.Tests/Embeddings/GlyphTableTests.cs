@@ -9,6 +9,7 @@ public class GlyphTableTests
         ["<pad>", .. Enumerable.Range(33, 94).Select(c => ((char)c).ToString()), .. "ЖдёяАBCкниг中文好字国人".Select(c => c.ToString()), "the", "ing", "ство", "我们"];
 
     private static readonly GlyphTable Full = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph1024, Tokens);
+    private static readonly FrozenTable Rows = Full.ToFrozenTable();
 
     [Fact]
     public void Build_AllComponents_IsARotation()
@@ -20,7 +21,7 @@ public class GlyphTableTests
         for (int a = 0; a < Tokens.Length; a++)
         {
             for (int b = 0; b < a; b++)
-                Assert.Equal(Cosine(centred[a], centred[b]), Dot(Full.Table.Row(a), Full.Table.Row(b)), 1e-5);
+                Assert.Equal(Cosine(centred[a], centred[b]), Dot(Rows.Row(a), Rows.Row(b)), 1e-5);
         }
     }
 
@@ -42,10 +43,29 @@ public class GlyphTableTests
     [Fact]
     public void Build_FewerComponents_KeepsTheFirst()
     {
-        GlyphTable narrow = GlyphTable.Build(GlyphFont.Unifont, new GlyphRecipe("narrow", 32, 24), Tokens);
+        const int Components = 24;
+        GlyphTable narrow = GlyphTable.Build(GlyphFont.Unifont, new GlyphRecipe("narrow", 32, Components), Tokens);
 
-        Assert.Equal(Full.Components.ExplainedVariance.Take(24), narrow.Components.ExplainedVariance);
-        Assert.All(Enumerable.Range(0, Tokens.Length), token => Assert.Equal(1, Dot(narrow.Table.Row(token), narrow.Table.Row(token)), 1e-6));
+        Assert.Equal(Full.Components.ExplainedVariance.Take(Components), narrow.Components.ExplainedVariance);
+        FrozenTable rows = narrow.ToFrozenTable();
+        Assert.All(Enumerable.Range(0, Tokens.Length), token => Assert.Equal(1, Dot(rows.Row(token), rows.Row(token)), 1e-6));
+    }
+
+    [Fact]
+    public void Compute_SomeRowsAtATime_GivesTheBitsOfSumsOverTheDirections()
+    {
+        var rows = new UnitRows(Full.Bits, Full.Components);
+        var slice = new float[rows.AtOnce * Full.Dimensions];
+        for (int first = 0; first < Tokens.Length; first += 17)
+        {
+            int count = Math.Min(17, Tokens.Length - first);
+            rows.Compute(first, count, slice);
+            for (int row = 0; row < count; row++)
+            {
+                Assert.Equal(Scalar(first + row), slice.AsSpan(row * Full.Dimensions, Full.Dimensions).ToArray());
+                Assert.Equal(Scalar(first + row), Rows.Row(first + row).ToArray());
+            }
+        }
     }
 
     [Fact]
@@ -54,7 +74,7 @@ public class GlyphTableTests
         int latin = Array.IndexOf(Tokens, "A"), cyrillic = Array.IndexOf(Tokens, "А");
 
         Assert.NotEqual(latin, cyrillic);
-        Assert.Equal(Full.Table.Row(latin), Full.Table.Row(cyrillic));
+        Assert.Equal(Rows.Row(latin), Rows.Row(cyrillic));
     }
 
     [Fact]
@@ -67,6 +87,22 @@ public class GlyphTableTests
         Assert.NotEqual(new FrozenTable(4, 1, [1, 2, 3, 4]).Fingerprint, table.Fingerprint);
         // Computed apart: printf 'f32 2 2\n' followed by the four floats, through sha256sum.
         Assert.Equal("sha256:df1a4a0a8fae4be572d00a34a57d1b1d591b71cbb974c851c22baec95cb93e63", table.Fingerprint);
+    }
+
+    // A row by the definition, one value after the other.
+    private static float[] Scalar(int token)
+    {
+        double[] sums = [.. Full.Components.Directions.Select(direction =>
+        {
+            double sum = 0;
+            for (int bit = 0; bit < direction.Length; bit++) sum += direction[bit] * Full.Components.Mean[bit];
+            sum = 0 - sum;
+            for (int bit = 0; bit < direction.Length; bit++) sum += Full.Bits[token, bit] ? direction[bit] : 0;
+            return sum;
+        })];
+        double square = 0;
+        foreach (double sum in sums) square += sum * sum;
+        return [.. sums.Select(sum => (float)(sum * (1 / Math.Sqrt(square))))];
     }
 
     private static double Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)

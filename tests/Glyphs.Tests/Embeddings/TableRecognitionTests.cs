@@ -20,7 +20,7 @@ public class TableRecognitionTests
     public void Of_TableOfARecipe_NamesIt(string name)
     {
         GlyphRecipe recipe = GlyphRecipe.Presets.Single(preset => preset.Name == name);
-        FrozenTable table = GlyphTable.Build(GlyphFont.Unifont, recipe, Some).Table;
+        FrozenTable table = GlyphTable.Build(GlyphFont.Unifont, recipe, Some).ToFrozenTable();
 
         TableOrigin origin = TableRecognition.Of(table, Some);
 
@@ -32,7 +32,7 @@ public class TableRecognitionTests
     [Fact]
     public void Of_GlyphTableRoundedToBf16_IsStillOne()
     {
-        FrozenTable table = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, Some).Table;
+        FrozenTable table = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, Some).ToFrozenTable();
         ushort[] rounded = [.. Enumerable.Range(0, table.Rows).SelectMany(id => table.Row(id).ToArray())
             .Select(value => (ushort)((BitConverter.SingleToUInt32Bits(value) + 0x8000) >> 16))];
 
@@ -42,7 +42,7 @@ public class TableRecognitionTests
     [Fact]
     public void Of_GlyphTableOfOtherTokens_IsFloat()
     {
-        FrozenTable table = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, Some).Table;
+        FrozenTable table = GlyphTable.Build(GlyphFont.Unifont, GlyphRecipe.Glyph256, Some).ToFrozenTable();
 
         Assert.Equal(new TableOrigin(TableKind.Float, IsFrozen: true), TableRecognition.Of(table, [.. Some.Reverse()]));
     }
