@@ -82,7 +82,7 @@ public sealed unsafe partial class CpuBackend : IBackend
         _kernels = options.Kernels ?? KernelSet.Best;
         _pool = WorkerPool.OfThreads(options.Threads);
         int blocks = options.KvBlocks > 0 ? options.KvBlocks : CpuMemory.DefaultBlocks(_model.ContextTokens);
-        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride, _model.KvFormat);
+        _kv = new KvStore(_model.Blocks.Length, blocks, _model.Heads, _model.HeadStride);
         _work = new Workspace(_model, _pool.Threads);
         _product = new MatrixProduct(_kernels, _pool);
         _headsPerItem = Items(_model.Heads, 2 * _pool.Threads);
@@ -139,12 +139,12 @@ public sealed unsafe partial class CpuBackend : IBackend
     private void Embed(ForwardBatch batch)
     {
         Place(batch);
-        int repeat = _model.Width / _model.Table.Dimensions;
         for (int row = 0; row < batch.Tokens.Length; row++)
         {
             var target = new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride);
             _model.Table.CopyRow(batch.Tokens[row], target);
-            Spread(target, _model.Table.Dimensions, repeat);
+            Lift(target[.._model.Width], _model.Table.Dimensions);
+            target[_model.Width..].Clear(); // what is past the width stays zero
         }
     }
 
@@ -160,13 +160,19 @@ public sealed unsafe partial class CpuBackend : IBackend
         }
     }
 
-    // Each value of a narrow vector, which stands in front, fills a run of the wide one, the last first; what is past the width
-    // stays zero for ever.
-    private static void Spread(Span<float> row, int values, int times)
+    // Fills a row with the narrow vector that stands in its front: by runs of each value, the last first, or with copies of it.
+    private void Lift(Span<float> row, int values)
     {
+        if (_model.InputLift == InputLift.Tiled)
+        {
+            for (int start = values; start < row.Length; start += values)
+                row[..values].CopyTo(row[start..]);
+            return;
+        }
+
+        int times = row.Length / values;
         for (int i = values - 1; times > 1 && i >= 0; i--)
             row.Slice(i * times, times).Fill(row[i]);
-        row[(values * times)..].Clear();
     }
 
     private void NormRows(int item, int worker)
@@ -193,7 +199,7 @@ public sealed unsafe partial class CpuBackend : IBackend
                 float* key = query + (_model.Heads * stride), value = key + (_model.Heads * stride);
                 _kernels.Rotate(query, cosines, sines, _model.HeadSize, scale);
                 _kernels.Rotate(key, cosines, sines, _model.HeadSize, 1);
-                _kernels.StoreKv(_kv.Format, _kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
+                _kernels.StoreKv(_kv.Keys(_layer, head) + block, _kv.Values(_layer, head) + block, slot, key, value, stride);
             }
         }
     }
@@ -208,7 +214,6 @@ public sealed unsafe partial class CpuBackend : IBackend
         var task = new AttentionTask
         {
             QueryStride = _work.QueryKeyValueStride,
-            Format = _kv.Format,
             BlockBytes = _kv.BlockBytes,
             HeadBytes = _kv.HeadBytes,
             HeadSize = _model.HeadSize,

@@ -43,12 +43,13 @@ public readonly record struct CpuMemory(long MatrixBytes, long TableBytes, long 
     /// <summary>Estimates from shapes; reads no values.</summary>
     public static CpuMemory Of(TransformerWeights weights, Quantization quantization = Quantization.None)
     {
-        long stride = (long)weights.Heads * Lanes.RoundUp(weights.HeadSize);
+        int headStride = Lanes.RoundUp(weights.HeadSize);
+        long stride = (long)weights.Heads * headStride;
         long matrices = weights.Blocks.Sum(BlockOf) + MatrixOf(weights.Head);
         return new CpuMemory(
             matrices,
             weights.Table.Bytes,
-            2 * weights.Blocks.Count * stride * BlockTokens * KvStore.BytesOf(quantization.For(weights).KvFormatOf()),
+            2L * weights.Blocks.Count * weights.Heads * KvHead.BytesOf(headStride),
             BlocksOf(weights.ContextTokens));
 
         long BlockOf(BlockWeights block) =>

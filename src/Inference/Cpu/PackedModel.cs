@@ -10,7 +10,7 @@ internal sealed class PackedModel : IDisposable
 {
     public PackedModel(TransformerWeights weights, Quantization quantization, WorkerPool pool, IProgress<double>? progress = null)
     {
-        (Table, Width, Heads, HeadSize) = (weights.Table, weights.Width, weights.Heads, weights.HeadSize);
+        (Table, InputLift, Width, Heads, HeadSize) = (weights.Table, weights.InputLift, weights.Width, weights.Heads, weights.HeadSize);
         (HiddenWidth, VocabularySize, ContextTokens) = (weights.HiddenWidth, weights.VocabularySize, weights.ContextTokens);
         Blocks = new Block[weights.Blocks.Count];
         for (int i = 0; i < Blocks.Length; i++)
@@ -20,7 +20,6 @@ internal sealed class PackedModel : IDisposable
         }
         FinalNorm = weights.FinalNorm is null ? null : Pack(weights.FinalNorm, weights);
         Head = PackedMatrix.Pack(weights.Head, quantization.FormatOf(weights.Head), pool);
-        KvFormat = quantization.For(weights).KvFormatOf();
         Activation = weights.Activation switch
         {
             Checkpoints.Activation.GeluTanh => Epilogue.GeluTanh,
@@ -32,6 +31,8 @@ internal sealed class PackedModel : IDisposable
     }
 
     public FrozenTable Table { get; }
+
+    public InputLift InputLift { get; }
 
     public int Width { get; }
 
@@ -47,9 +48,6 @@ internal sealed class PackedModel : IDisposable
     public int VocabularySize { get; }
 
     public int ContextTokens { get; }
-
-    /// <summary>How its keys and values are stored.</summary>
-    public KvFormat KvFormat { get; }
 
     public Block[] Blocks { get; }
 

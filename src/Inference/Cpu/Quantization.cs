@@ -11,8 +11,7 @@ public enum Quantization
     None,
 
     /// <summary>Whole numbers from -127 to 127 with one bf16 scale for 64 weights of an output: 8.25 bits a weight. What they are
-    /// multiplied with becomes whole numbers, too, with a float32 scale for 64 values of a row; keys and values become
-    /// bf16.</summary>
+    /// multiplied with becomes whole numbers, too, with a float32 scale for 64 values of a row.</summary>
     EightBits,
 }
 
@@ -36,8 +35,4 @@ internal static class QuantizationFormats
     /// <summary>What becomes of a model that may have been quantized when it was written.</summary>
     public static Quantization For(this Quantization quantization, TransformerWeights weights) =>
         weights.IsQuantized ? Quantization.EightBits : quantization;
-
-    /// <summary>How keys and values are stored: exactly, as the reference has them, unless weights were made coarser, too.</summary>
-    public static KvFormat KvFormatOf(this Quantization quantization) =>
-        quantization == Quantization.EightBits ? KvFormat.BF16 : KvFormat.F32;
 }

@@ -31,15 +31,6 @@ internal static class ScalarKernels
         return sum;
     })];
 
-    /// <summary>The nearest bf16, halves to even.</summary>
-    public static float[] RoundToBf16(float[] values) => [.. values.Select(value =>
-    {
-        uint bits = BitConverter.SingleToUInt32Bits(value), below = bits & 0xFFFF0000, above = below + 0x10000;
-        uint distance = bits - below;
-        bool goesUp = distance > 0x8000 || (distance == 0x8000 && (below & 0x10000) != 0);
-        return BitConverter.UInt32BitsToSingle(goesUp ? above : below);
-    })];
-
     public static float[] LayerNorm(float[] x, float[] weight, float[] bias, float epsilon)
     {
         float mean = LaneSum(x, (sum, value) => sum + value) / x.Length;
@@ -62,10 +53,11 @@ internal static class ScalarKernels
             : ((value * cosines[i]) + (head[i - half] * sines[i])) * scale)];
     }
 
-    /// <summary>Attention of one query; keys and values are [tokens][size].</summary>
+    /// <summary>Attention of one query; keys and values are [tokens][size], and become whole numbers of 16 bits.</summary>
     public static float[] Attend(float[] query, float[][] keys, float[][] values)
     {
-        float[] scores = [.. keys.Select(key => Multiply(query, [key], [0])[0])];
+        (float Scale, float[] Numbers)[] k = [.. keys.Select(ToShorts)], v = [.. values.Select(ToShorts)];
+        float[] scores = [.. k.Select(key => Multiply(query, [key.Numbers], [0])[0] * key.Scale)];
         float largest = scores.Max();
         float[] weights = [.. scores.Select(score => Exp(score - largest))];
         float scale = 1 / LaneSum(weights, (sum, value) => sum + value);
@@ -73,9 +65,16 @@ internal static class ScalarKernels
         {
             var sums = new float[4];
             for (int token = 0; token < keys.Length; token++)
-                sums[token % 4] = MathF.FusedMultiplyAdd(weights[token], values[token][i], sums[token % 4]);
+                sums[token % 4] = MathF.FusedMultiplyAdd(weights[token] * v[token].Scale, v[token].Numbers[i], sums[token % 4]);
             return ((sums[0] + sums[1]) + (sums[2] + sums[3])) * scale;
         })];
+    }
+
+    /// <summary>Whole numbers from -32,767 to 32,767, halves to even, and what one of them is worth.</summary>
+    public static (float Scale, float[] Numbers) ToShorts(float[] values)
+    {
+        float scale = values.Max(MathF.Abs) / short.MaxValue, inverse = 1 / scale;
+        return (scale, [.. values.Select(value => MathF.Round(value * inverse, MidpointRounding.ToEven))]);
     }
 
     public static float Exp(float x)

@@ -54,9 +54,10 @@ public sealed class BundledMemoryTests
     {
         await using RunningServer server = await RunningServer.StartAsync(null, $"Models={Root}");
         JsonElement memory = (await server.Client.GetFromJsonAsync<JsonElement>("/v1/models/babel")).GetProperty("memory");
-        // Eight contexts of 512 tokens; a token has a key and a value of 256 floats in each of 4 blocks, in each of 3 members.
+        // Eight contexts of 512 tokens; a token has 8 keys and 8 values of 32 numbers of two
+        // bytes, and a scale for each, in each of 4 blocks, in each of 3 members.
         Assert.Equal(8 * 512, memory.GetProperty("kv_tokens").GetInt64());
-        Assert.Equal(8L * 512 * 2 * Width * sizeof(float) * 4 * 3, memory.GetProperty("kv_bytes").GetInt64());
+        Assert.Equal(8L * 512 * 2 * 8 * ((2 * 32) + sizeof(float)) * 4 * 3, memory.GetProperty("kv_bytes").GetInt64());
         long one = (await server.Client.GetFromJsonAsync<JsonElement>("/v1/models/glyph-en")).GetProperty("memory").GetProperty("workspace_bytes").GetInt64();
         // Each member's workspace, and 64 rows of their mean.
         Assert.Equal((3 * one) + (64L * Vocabulary * sizeof(float)), memory.GetProperty("workspace_bytes").GetInt64());

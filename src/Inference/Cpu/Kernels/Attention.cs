@@ -6,9 +6,8 @@ namespace Serving.Inference.Cpu.Kernels;
 /// softmax(query · keys) · values over the blocks of a sequence. A query's result is the same bits alone and in a tile: a score is
 /// one chain over the head; a result has four chains over the tokens, token t in chain t mod 4.
 /// </summary>
-internal static unsafe class Attention<T, TKv>
+internal static unsafe class Attention<T>
     where T : unmanaged, ILanes<T>
-    where TKv : IKvFormat
 {
     private const int Block = Lanes.Count;
     private const int ChainFloats = 4 * Lanes.Count;
@@ -30,7 +29,7 @@ internal static unsafe class Attention<T, TKv>
                 float* scores = task.Scores + (query * task.ScoreStride);
                 int tokens = task.Tokens + query;
                 Score(task, task.Query + (query * task.QueryStride), table, common, tokens, scores);
-                scales[query] = 1 / Exponentiate(scores, tokens);
+                scales[query] = 1 / Exponentiate(task, table, tokens, scores);
             }
 
             float* chains = stackalloc float[KernelSet.TileRows * ChainFloats];
@@ -60,8 +59,8 @@ internal static unsafe class Attention<T, TKv>
             nint pairs = task.HeadSize / 2;
             for (nint pair = 0; pair < pairs; pair++, q0 += 2, q1 += 2, q2 += 2, q3 += 2, q4 += 2, q5 += 2)
             {
-                TKv.Load(keysA, Block, pair, 0, out T a, out T nextA);
-                TKv.Load(keysB, Block, pair, 0, out T b, out T nextB);
+                KvHead.Load(keysA, Block, pair, 0, out T a, out T nextA);
+                KvHead.Load(keysB, Block, pair, 0, out T b, out T nextB);
                 (a0, b0) = Add(q0, a, nextA, b, nextB, a0, b0);
                 (a1, b1) = Add(q1, a, nextA, b, nextB, a1, b1);
                 (a2, b2) = Add(q2, a, nextA, b, nextB, a2, b2);
@@ -71,18 +70,19 @@ internal static unsafe class Attention<T, TKv>
             }
 
             float* scoresA = task.Scores + (block * Block), scoresB = task.Scores + (other * Block);
-            T.Store(b0, scoresB);
-            T.Store(b1, scoresB + stride);
-            T.Store(b2, scoresB + (2 * stride));
-            T.Store(b3, scoresB + (3 * stride));
-            T.Store(b4, scoresB + (4 * stride));
-            T.Store(b5, scoresB + (5 * stride));
-            T.Store(a0, scoresA);
-            T.Store(a1, scoresA + stride);
-            T.Store(a2, scoresA + (2 * stride));
-            T.Store(a3, scoresA + (3 * stride));
-            T.Store(a4, scoresA + (4 * stride));
-            T.Store(a5, scoresA + (5 * stride));
+            T scalesA = KvHead.Scales<T>(keysA), scalesB = KvHead.Scales<T>(keysB);
+            T.Store(b0 * scalesB, scoresB);
+            T.Store(b1 * scalesB, scoresB + stride);
+            T.Store(b2 * scalesB, scoresB + (2 * stride));
+            T.Store(b3 * scalesB, scoresB + (3 * stride));
+            T.Store(b4 * scalesB, scoresB + (4 * stride));
+            T.Store(b5 * scalesB, scoresB + (5 * stride));
+            T.Store(a0 * scalesA, scoresA);
+            T.Store(a1 * scalesA, scoresA + stride);
+            T.Store(a2 * scalesA, scoresA + (2 * stride));
+            T.Store(a3 * scalesA, scoresA + (3 * stride));
+            T.Store(a4 * scalesA, scoresA + (4 * stride));
+            T.Store(a5 * scalesA, scoresA + (5 * stride));
         }
     }
 
@@ -108,32 +108,33 @@ internal static unsafe class Attention<T, TKv>
             T sumA = T.Zero, sumB = T.Zero, sumC = T.Zero, sumD = T.Zero;
             for (nint pair = 0; pair < pairs; pair++)
             {
-                nint next = (pair * 2 * Block * TKv.Bytes) + task.HeadBytes;
-                Prefetch.Lines(a + next, 2 * Block * TKv.Bytes);
-                Prefetch.Lines(b + next, 2 * Block * TKv.Bytes);
-                Prefetch.Lines(c + next, 2 * Block * TKv.Bytes);
-                Prefetch.Lines(d + next, 2 * Block * TKv.Bytes);
+                nint next = (pair * KvHead.PairBytes) + task.HeadBytes;
+                Prefetch.Lines(a + next, KvHead.PairBytes);
+                Prefetch.Lines(b + next, KvHead.PairBytes);
+                Prefetch.Lines(c + next, KvHead.PairBytes);
+                Prefetch.Lines(d + next, KvHead.PairBytes);
                 T x = T.Broadcast(query[2 * pair]), y = T.Broadcast(query[(2 * pair) + 1]);
-                TKv.Load(a, Block, pair, 0, out T even, out T odd);
+                KvHead.Load(a, Block, pair, 0, out T even, out T odd);
                 sumA = T.MultiplyAdd(y, odd, T.MultiplyAdd(x, even, sumA));
-                TKv.Load(b, Block, pair, 0, out even, out odd);
+                KvHead.Load(b, Block, pair, 0, out even, out odd);
                 sumB = T.MultiplyAdd(y, odd, T.MultiplyAdd(x, even, sumB));
-                TKv.Load(c, Block, pair, 0, out even, out odd);
+                KvHead.Load(c, Block, pair, 0, out even, out odd);
                 sumC = T.MultiplyAdd(y, odd, T.MultiplyAdd(x, even, sumC));
-                TKv.Load(d, Block, pair, 0, out even, out odd);
+                KvHead.Load(d, Block, pair, 0, out even, out odd);
                 sumD = T.MultiplyAdd(y, odd, T.MultiplyAdd(x, even, sumD));
             }
 
-            T.Store(sumA, scores + (block * Block));
-            if (block + 1 <= last) T.Store(sumB, scores + ((block + 1) * Block));
-            if (block + 2 <= last) T.Store(sumC, scores + ((block + 2) * Block));
-            if (block + 3 <= last) T.Store(sumD, scores + ((block + 3) * Block));
+            T.Store(sumA * KvHead.Scales<T>(a), scores + (block * Block));
+            if (block + 1 <= last) T.Store(sumB * KvHead.Scales<T>(b), scores + ((block + 1) * Block));
+            if (block + 2 <= last) T.Store(sumC * KvHead.Scales<T>(c), scores + ((block + 2) * Block));
+            if (block + 3 <= last) T.Store(sumD * KvHead.Scales<T>(d), scores + ((block + 3) * Block));
         }
     }
 
-    // What lies past the last token may be anything, a NaN too, and is replaced.
+    // Gives the sum; leaves what each token's whole numbers count for. What lies past the last token may be anything, a NaN too: it is
+    // left out of the sum, and no one reads it.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Exponentiate(float* scores, int tokens)
+    private static float Exponentiate(in AttentionTask task, int* table, int tokens, float* scores)
     {
         T largest = T.Broadcast(float.NegativeInfinity);
         for (int token = 0; token < tokens; token += Block)
@@ -143,7 +144,7 @@ internal static unsafe class Attention<T, TKv>
         {
             T score = T.KeepFirst(T.Load(scores + token), tokens - token, float.NegativeInfinity);
             T value = T.KeepFirst(Elementary.Exp(score - shift), tokens - token, 0);
-            T.Store(value, scores + token);
+            T.Store(value * KvHead.Scales<T>(task.Values + (table[token / Block] * task.BlockBytes)), scores + token);
             sum += value;
         }
 
@@ -164,8 +165,8 @@ internal static unsafe class Attention<T, TKv>
             byte* values = task.Values + (table[block] * task.BlockBytes);
             for (nint pair = 0; pair < Block / 2; pair += 2, w0 += 4, w1 += 4, w2 += 4, w3 += 4, w4 += 4, w5 += 4)
             {
-                TKv.Load(values, width, pair, column, out T a, out T b);
-                TKv.Load(values, width, pair + 1, column, out T c, out T d);
+                KvHead.Load(values, width, pair, column, out T a, out T b);
+                KvHead.Load(values, width, pair + 1, column, out T c, out T d);
                 row0 = Quad<T>.AddScaled(w0, a, b, c, d, row0);
                 row1 = Quad<T>.AddScaled(w1, a, b, c, d, row1);
                 row2 = Quad<T>.AddScaled(w2, a, b, c, d, row2);
@@ -199,11 +200,11 @@ internal static unsafe class Attention<T, TKv>
             nint wholePairs = Math.Min(tokens, Block) / 4 * 2;
             for (nint pair = 0; pair < wholePairs; pair += 2, weights += 4)
             {
-                nint next = (((pair * width) + column) * 2 * TKv.Bytes) + task.HeadBytes;
-                Prefetch.Lines(values + next, 2 * Block * TKv.Bytes);
-                Prefetch.Lines(values + next + (2 * width * TKv.Bytes), 2 * Block * TKv.Bytes);
-                TKv.Load(values, width, pair, column, out T a, out T b);
-                TKv.Load(values, width, pair + 1, column, out T c, out T d);
+                nint next = (((pair * width) + column) * sizeof(uint)) + task.HeadBytes;
+                Prefetch.Lines(values + next, KvHead.PairBytes);
+                Prefetch.Lines(values + next + (width * sizeof(uint)), KvHead.PairBytes);
+                KvHead.Load(values, width, pair, column, out T a, out T b);
+                KvHead.Load(values, width, pair + 1, column, out T c, out T d);
                 row = Quad<T>.AddScaled(weights, a, b, c, d, row);
             }
         }
@@ -212,8 +213,8 @@ internal static unsafe class Attention<T, TKv>
         if (rest > 0)
         {
             nint pair = (task.Tokens + query) % Block / 4 * 2;
-            TKv.Load(values, width, pair, column, out T a, out T b);
-            TKv.Load(values, width, pair + 1, column, out T c, out _);
+            KvHead.Load(values, width, pair, column, out T a, out T b);
+            KvHead.Load(values, width, pair + 1, column, out T c, out _);
             row = Quad<T>.AddScaled(weights, rest, a, b, c, row);
         }
 

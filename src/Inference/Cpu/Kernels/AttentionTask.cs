@@ -15,14 +15,11 @@ internal unsafe struct AttentionTask
     /// <summary>How many tokens the first query sees, itself included; each next one sees one more.</summary>
     public int Tokens;
 
-    /// <summary>Keys of block 0 and this head: [head size, 16 tokens].</summary>
+    /// <summary>Keys of block 0 and this head; see <see cref="KvHead"/>.</summary>
     public byte* Keys;
 
-    /// <summary>Values of block 0 and this head: [16 tokens, <see cref="HeadStride"/>].</summary>
+    /// <summary>Values of block 0 and this head.</summary>
     public byte* Values;
-
-    /// <summary>How both are stored.</summary>
-    public KvFormat Format;
 
     /// <summary>Bytes from one block's keys (or values) to the next block's.</summary>
     public nint BlockBytes;

@@ -20,11 +20,12 @@ internal unsafe interface ILanes<T>
     /// <summary>Sixteen bf16 as float32: the low (0) or high (1) halves of sixteen 32-bit words.</summary>
     static abstract T LoadHalves(byte* source, int half);
 
-    /// <summary>The nearest bf16, halves to even, as float32. What is not a number stays so.</summary>
-    static abstract T RoundToBf16(T value);
+    /// <summary>Sixteen whole numbers: the low (0) or high (1) halves of sixteen 32-bit words, signed.</summary>
+    static abstract T LoadShorts(byte* source, int half);
 
-    /// <summary>Stores bf16 values in the low (0) or high (1) halves of sixteen 32-bit words; the other halves stay.</summary>
-    static abstract void StoreHalves(T value, byte* target, int half);
+    /// <summary>Stores whole numbers from -32767 to 32767 in the low (0) or high (1) halves of sixteen 32-bit words; the other halves
+    /// stay.</summary>
+    static abstract void StoreShorts(T value, byte* target, int half);
 
     static abstract T operator +(T a, T b);
 

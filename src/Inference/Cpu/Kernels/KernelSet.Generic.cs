@@ -20,6 +20,7 @@ internal sealed unsafe class KernelSet<T, TDot>(string name) : KernelSet
     public override void MultiplyAdd(in ByteRows x, int rows, in PanelSlice slice, float* sums) =>
         ByteTile<TDot>.MultiplyAdd(x, rows, slice, sums);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Finish(float* sums, float* target, int count, Epilogue epilogue)
     {
         if (count < PanelOutputs)
@@ -97,22 +98,6 @@ internal sealed unsafe class KernelSet<T, TDot>(string name) : KernelSet
         }
     }
 
-    public override void StoreKv(KvFormat format, byte* keys, byte* values, int slot, float* key, float* value, int headStride)
-    {
-        if (format == KvFormat.BF16)
-            StoreKv<KvBf16>(keys, values, slot, key, value, headStride);
-        else
-            StoreKv<KvF32>(keys, values, slot, key, value, headStride);
-    }
-
-    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks)
-    {
-        if (task.Format == KvFormat.BF16)
-            Attention<T, KvBf16>.Attend(task, blocks);
-        else
-            Attention<T, KvF32>.Attend(task, blocks);
-    }
-
     public override float Exponentials(float* logits, int count, float* target, out float max) =>
         Exponentials<T>.Write(logits, count, target, out max);
 
@@ -120,10 +105,11 @@ internal sealed unsafe class KernelSet<T, TDot>(string name) : KernelSet
         Exponentials<T>.Scale(values, count, factor, target, adds);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void StoreKv<TKv>(byte* keys, byte* values, int slot, float* key, float* value, int headStride)
-        where TKv : IKvFormat
+    public override void StoreKv(byte* keys, byte* values, int slot, float* key, float* value, int headStride)
     {
-        TKv.StoreColumn<T>(keys, slot, key, headStride);
-        TKv.StoreRow<T>(values, headStride, slot, value);
+        KvHead.StoreKey<T>(keys, slot, key, headStride);
+        KvHead.StoreValue<T>(values, slot, value, headStride);
     }
+
+    public override void Attend(in AttentionTask task, ReadOnlySpan<int> blocks) => Attention<T>.Attend(task, blocks);
 }

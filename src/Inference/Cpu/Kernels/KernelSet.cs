@@ -56,14 +56,13 @@ internal abstract unsafe class KernelSet
     public abstract void Rotate(float* head, float* cosines, float* sines, int size, float scale);
 
     /// <summary>Stores a token's key and value of one head.</summary>
-    /// <param name="format">How.</param>
-    /// <param name="keys">The keys of the token's block, [head stride, 16].</param>
-    /// <param name="values">The values of the block, [16, head stride].</param>
+    /// <param name="keys">The keys of the token's block; see <see cref="KvHead"/>.</param>
+    /// <param name="values">The values of the block.</param>
     /// <param name="slot">The token's place in the block.</param>
-    /// <param name="key">[head stride]; changed to what was stored.</param>
+    /// <param name="key">[head stride]; changed.</param>
     /// <param name="value">[head stride].</param>
     /// <param name="headStride">A multiple of 16.</param>
-    public abstract void StoreKv(KvFormat format, byte* keys, byte* values, int slot, float* key, float* value, int headStride);
+    public abstract void StoreKv(byte* keys, byte* values, int slot, float* key, float* value, int headStride);
 
     /// <summary>Attention of one query, or of a tile of neighbouring ones, over the first tokens of their sequence.</summary>
     public abstract void Attend(in AttentionTask task, ReadOnlySpan<int> blocks);

@@ -46,17 +46,21 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
         return new(Half(words, half), Half(words + 4, half), Half(words + 8, half), Half(words + 12, half));
     }
 
-    public static Lanes128 RoundToBf16(Lanes128 value) =>
-        new(Round(value._a), Round(value._b), Round(value._c), Round(value._d));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadShorts(byte* source, int half)
+    {
+        int* words = (int*)source;
+        return new(Shorts(words, half), Shorts(words + 4, half), Shorts(words + 8, half), Shorts(words + 12, half));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreHalves(Lanes128 value, byte* target, int half)
+    public static void StoreShorts(Lanes128 value, byte* target, int half)
     {
-        uint* words = (uint*)target;
-        StoreHalves(value._a, words, half);
-        StoreHalves(value._b, words + 4, half);
-        StoreHalves(value._c, words + 8, half);
-        StoreHalves(value._d, words + 12, half);
+        int* words = (int*)target;
+        StoreShorts(value._a, words, half);
+        StoreShorts(value._b, words + 4, half);
+        StoreShorts(value._c, words + 8, half);
+        StoreShorts(value._d, words + 12, half);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -131,6 +135,13 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Shorts(int* words, int half)
+    {
+        Vector128<int> four = Vector128.Load(words);
+        return Vector128.ConvertToSingle((half == 0 ? four << 16 : four) >> 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> MultiplyAdd(Vector128<float> x, Vector128<float> y, Vector128<float> z) =>
         Vector128.MultiplyAddEstimate(x, y, z);
 
@@ -143,21 +154,10 @@ internal readonly unsafe struct Lanes128(Vector128<float> a, Vector128<float> b,
         Vector128.LessThan(Vector128<int>.Indices, Vector128.Create(count)).AsSingle(), value, Vector128.Create(other));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Round(Vector128<float> value)
+    private static void StoreShorts(Vector128<float> value, int* target, int half)
     {
-        Vector128<uint> bits = value.AsUInt32();
-        Vector128<uint> rounded = bits + Vector128.Create(0x7FFFu) + ((bits >>> 16) & Vector128.Create(1u));
-        rounded = Vector128.ConditionalSelect(Vector128.IsNaN(value).AsUInt32(), bits | Vector128.Create(0x400000u), rounded);
-        return (rounded & Vector128.Create(0xFFFF0000u)).AsSingle();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreHalves(Vector128<float> value, uint* target, int half)
-    {
-        Vector128<uint> bits = value.AsUInt32(), words = Vector128.Load(target);
-        words = half == 0
-            ? (words & Vector128.Create(0xFFFF0000u)) | (bits >>> 16)
-            : (words & Vector128.Create(0xFFFFu)) | (bits & Vector128.Create(0xFFFF0000u));
+        Vector128<int> numbers = Vector128.ConvertToInt32(value), words = Vector128.Load(target), low = Vector128.Create(0xFFFF);
+        words = half == 0 ? (words & ~low) | (numbers & low) : (words & low) | (numbers << 16);
         words.Store(target);
     }
 }

@@ -36,13 +36,14 @@ internal readonly unsafe struct Lanes256(Vector256<float> low, Vector256<float> 
             : new((low & mask).AsSingle(), (high & mask).AsSingle());
     }
 
-    public static Lanes256 RoundToBf16(Lanes256 value) => new(Round(value._low), Round(value._high));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 LoadShorts(byte* source, int half) => new(LoadShorts((int*)source, half), LoadShorts((int*)source + 8, half));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreHalves(Lanes256 value, byte* target, int half)
+    public static void StoreShorts(Lanes256 value, byte* target, int half)
     {
-        StoreHalves(value._low, (uint*)target, half);
-        StoreHalves(value._high, (uint*)target + 8, half);
+        StoreShorts(value._low, (int*)target, half);
+        StoreShorts(value._high, (int*)target + 8, half);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -102,21 +103,17 @@ internal readonly unsafe struct Lanes256(Vector256<float> low, Vector256<float> 
         Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle(), value, Vector256.Create(other));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Round(Vector256<float> value)
+    private static Vector256<float> LoadShorts(int* source, int half)
     {
-        Vector256<uint> bits = value.AsUInt32();
-        Vector256<uint> rounded = bits + Vector256.Create(0x7FFFu) + ((bits >>> 16) & Vector256.Create(1u));
-        rounded = Vector256.ConditionalSelect(Vector256.IsNaN(value).AsUInt32(), bits | Vector256.Create(0x400000u), rounded);
-        return (rounded & Vector256.Create(0xFFFF0000u)).AsSingle();
+        Vector256<int> words = Vector256.Load(source);
+        return Vector256.ConvertToSingle((half == 0 ? words << 16 : words) >> 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreHalves(Vector256<float> value, uint* target, int half)
+    private static void StoreShorts(Vector256<float> value, int* target, int half)
     {
-        Vector256<uint> bits = value.AsUInt32(), words = Vector256.Load(target);
-        words = half == 0
-            ? (words & Vector256.Create(0xFFFF0000u)) | (bits >>> 16)
-            : (words & Vector256.Create(0xFFFFu)) | (bits & Vector256.Create(0xFFFF0000u));
+        Vector256<int> numbers = Avx.ConvertToVector256Int32(value), words = Vector256.Load(target), low = Vector256.Create(0xFFFF);
+        words = half == 0 ? (words & ~low) | (numbers & low) : (words & low) | (numbers << 16);
         words.Store(target);
     }
 }

@@ -27,22 +27,19 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes512 RoundToBf16(Lanes512 value)
+    public static Lanes512 LoadShorts(byte* source, int half)
     {
-        Vector512<uint> bits = value._value.AsUInt32();
-        Vector512<uint> rounded = bits + Vector512.Create(0x7FFFu) + ((bits >>> 16) & Vector512.Create(1u));
-        rounded = Vector512.ConditionalSelect(Vector512.IsNaN(value._value).AsUInt32(), bits | Vector512.Create(0x400000u), rounded);
-        return new((rounded & Vector512.Create(0xFFFF0000u)).AsSingle());
+        Vector512<int> words = Vector512.Load((int*)source);
+        return new(Vector512.ConvertToSingle((half == 0 ? words << 16 : words) >> 16));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreHalves(Lanes512 value, byte* target, int half)
+    public static void StoreShorts(Lanes512 value, byte* target, int half)
     {
-        Vector512<uint> bits = value._value.AsUInt32(), words = Vector512.Load((uint*)target);
-        words = half == 0
-            ? (words & Vector512.Create(0xFFFF0000u)) | (bits >>> 16)
-            : (words & Vector512.Create(0xFFFFu)) | (bits & Vector512.Create(0xFFFF0000u));
-        words.Store((uint*)target);
+        Vector512<int> numbers = Avx512F.ConvertToVector512Int32(value._value), words = Vector512.Load((int*)target);
+        Vector512<int> low = Vector512.Create(0xFFFF);
+        words = half == 0 ? (words & ~low) | (numbers & low) : (words & low) | (numbers << 16);
+        words.Store((int*)target);
     }
 
     public static Lanes512 operator +(Lanes512 a, Lanes512 b) => new(a._value + b._value);
