@@ -81,8 +81,8 @@ public sealed class CommandLineTests
         Assert.Equal(16, root.GetProperty("architecture").GetProperty("head_size").GetInt32());
         Assert.Equal("normalized_embeddings_weights.pt", root.GetProperty("table").GetProperty("file").GetString());
         Assert.Equal(256, root.GetProperty("tokenizer").GetProperty("vocabulary_size").GetInt32());
-        // Two layers of keys and values, two heads of 16 float32, 16 tokens.
-        Assert.Equal(2 * 2 * 2 * 16 * 4 * 16, root.GetProperty("memory").GetProperty("kv_block").GetInt64());
+        // Two layers of keys and values, two heads of 16 whole numbers of 16 bits and a float32 scale, 16 tokens.
+        Assert.Equal(2 * 2 * 2 * ((16 * 2) + 4) * 16, root.GetProperty("memory").GetProperty("kv_block").GetInt64());
         Assert.Equal(0, root.GetProperty("tensors").GetProperty("missing").GetArrayLength());
     }
 
