@@ -5,48 +5,20 @@ whichever core they find, and their share is told: where there are no more cores
 
     dotnet build -c Release src/Server && bench/replicas.py [REPLICAS [SECONDS]]
 """
-import concurrent.futures, http.client, json, os, resource, subprocess, sys, tempfile, time, urllib.request
+import os, resource, subprocess, sys, tempfile, time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SERVER = os.path.join(ROOT, "src/Server/bin/Release/net10.0/Serving.Server.dll")
-PORT, FIRST, AT_ONCE, TOKENS = 8290, 8291, 16, 64
-BODY = json.dumps(dict(model="glyph-en", prompt="The old house stood", max_tokens=TOKENS, temperature=1, ignore_eos=True))
+from load import BUILD, ROOT, TOKENS, answers, await_ready, cpu_seconds
+
+PORT, FIRST, AT_ONCE = 8290, 8291, 16
 NGINX = """daemon off; master_process off; pid {0}/pid; error_log stderr crit; events {{ worker_connections 1024; }}
 http {{ access_log off; client_body_temp_path {0}/b; proxy_temp_path {0}/p; fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s;
 upstream serving {{ least_conn; {1} keepalive 64; }}
 server {{ listen 127.0.0.1:8290; location / {{ proxy_pass http://serving; proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}"""
 
 
-def await_ready(port):
-    for _ in range(300):
-        try: return urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready")
-        except OSError: time.sleep(0.1)
-    raise SystemExit(f"nobody is ready on {port} after 30 s")
-
-
-def cpu_seconds(process):
-    fields = open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def load(callers, seconds):
-    end = time.monotonic() + seconds
-
-    def caller(_):
-        connection, answers = http.client.HTTPConnection("127.0.0.1", PORT), 0
-        while time.monotonic() < end:
-            connection.request("POST", "/v1/completions", BODY, {"content-type": "application/json"})
-            answer = connection.getresponse(); answer.read()
-            assert answer.status == 200
-            answers += 1
-        return answers
-
-    with concurrent.futures.ThreadPoolExecutor(callers) as pool: return sum(pool.map(caller, range(callers)))
-
-
 if __name__ == "__main__":
     most, seconds = int((sys.argv + [str(os.cpu_count())])[1]), float((sys.argv + ["", "8"])[2])
-    replicas = [subprocess.Popen(["taskset", "-c", str(core), "dotnet", SERVER, "--urls", f"http://127.0.0.1:{FIRST + core}", "--models",
+    replicas = [subprocess.Popen(["taskset", "-c", str(core), "dotnet", os.path.join(BUILD, "Serving.Server.dll"), "--urls", f"http://127.0.0.1:{FIRST + core}", "--models",
                                   os.path.join(ROOT, "models"), "--Serving:Include=glyph-en", "--Serving:Threads=1"], stdout=subprocess.DEVNULL)
                 for core in range(most)]
     try:
@@ -59,10 +31,10 @@ if __name__ == "__main__":
                 nginx = subprocess.Popen(["nginx", "-c", file, "-p", folder, "-e", "stderr"])
                 try:
                     await_ready(PORT)
-                    load(AT_ONCE * len(cores), 2)
+                    answers(PORT, AT_ONCE * len(cores), 2)
                     busy = [cpu_seconds(replica) for replica in replicas]
                     own, proxy, began = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), cpu_seconds(nginx), time.monotonic()
-                    tokens = TOKENS * load(AT_ONCE * len(cores), seconds)
+                    tokens = TOKENS * answers(PORT, AT_ONCE * len(cores), seconds)
                     took = time.monotonic() - began
                     own, proxy = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - own, cpu_seconds(nginx) - proxy
                     busy = [cpu_seconds(replica) - before for replica, before in zip(replicas, busy)]

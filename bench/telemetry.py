@@ -5,12 +5,11 @@ the third also sends traces, metrics and logs to a collector, which here takes e
 
     dotnet build -c Release src/Server && bench/telemetry.py [ROUNDS [SECONDS]]
 """
-import concurrent.futures, http.client, http.server, json, os, shutil, statistics, subprocess, sys, tempfile, threading, time, urllib.request
+import http.server, json, os, shutil, statistics, subprocess, sys, tempfile, threading, time, urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.join(ROOT, "src/Server/bin/Release/net10.0")
-BODY = json.dumps(dict(model="glyph-en", prompt="The old house stood", max_tokens=64, temperature=1, ignore_eos=True))
-AT_ONCE, TOKENS = 16, 64
+from load import BUILD, ROOT, TOKENS, answers, await_ready, cpu_seconds
+
+AT_ONCE = 16
 
 
 class Collector(http.server.BaseHTTPRequestHandler):
@@ -26,38 +25,22 @@ class Collector(http.server.BaseHTTPRequestHandler):
 def start(build, port, **environment):
     server = subprocess.Popen(["dotnet", os.path.join(build, "Serving.Server.dll"), "--urls", f"http://127.0.0.1:{port}", "--Serving:Include=glyph-en",
                                "--models", os.path.join(ROOT, "models")], env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready"); return server
-        except OSError: time.sleep(0.1)
-    raise SystemExit("a server is not ready after 30 s")
-
-
-def cpu_seconds(server):
-    fields = open(f"/proc/{server.pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    await_ready(port)
+    return server
 
 
 def load(port, seconds, scraped):
-    """Answers within so many seconds."""
-    end = time.monotonic() + seconds
-
-    def caller(_):
-        connection, answers = http.client.HTTPConnection("127.0.0.1", port), 0
-        while time.monotonic() < end:
-            connection.request("POST", "/v1/completions", BODY, {"content-type": "application/json"})
-            answer = connection.getresponse(); answer.read()
-            assert answer.status == 200
-            answers += 1
-        return answers
+    """Answers within so many seconds, scraped every second meanwhile or not."""
+    over = threading.Event()
 
     def scraper():
-        while time.monotonic() < end:
+        while not over.is_set():
             urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read()
-            time.sleep(1)
+            over.wait(1)
 
     if scraped: threading.Thread(target=scraper).start()
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as callers: return sum(callers.map(caller, range(AT_ONCE)))
+    try: return answers(port, AT_ONCE, seconds)
+    finally: over.set()
 
 
 if __name__ == "__main__":

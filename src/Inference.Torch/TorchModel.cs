@@ -14,7 +14,7 @@ internal sealed class TorchModel : IDisposable
     public TorchModel(TransformerWeights weights, Accelerator accelerator, Precision precision, IProgress<double>? progress)
     {
         (Accelerator, Type) = (accelerator, weights.TypeOn(precision));
-        (Width, Heads, HeadSize, Activation) = (weights.Width, weights.Heads, weights.HeadSize, weights.Activation);
+        (Width, InputLift, Heads, HeadSize, Activation) = (weights.Width, weights.InputLift, weights.Heads, weights.HeadSize, weights.Activation);
         (VocabularySize, ContextTokens, FrozenTable) = (weights.VocabularySize, weights.ContextTokens, weights.Table);
         using DisposeScope scope = torch.NewDisposeScope();
         using var loader = new WeightLoader(accelerator, Type);
@@ -46,6 +46,8 @@ internal sealed class TorchModel : IDisposable
     public torch.ScalarType Type { get; }
 
     public int Width { get; }
+
+    public InputLift InputLift { get; }
 
     public int Heads { get; }
 

@@ -30,12 +30,13 @@ internal sealed class Transformer(TorchModel model, DeviceKv kv)
     /// <summary>Logits of hidden rows, float32.</summary>
     public DeviceTensor Logits(DeviceTensor hidden) => model.Head.Apply(hidden).to_type(torch.ScalarType.Float32);
 
-    // Each value of a narrow vector fills a run of the wide one.
     private DeviceTensor Embed(DeviceTensor tokens)
     {
         DeviceTensor vectors = model.Table.index_select(0, tokens).to_type(torch.ScalarType.Float32);
         long times = model.Width / vectors.shape[1];
-        return times == 1 ? vectors : vectors.repeat_interleave(times, 1);
+        if (times == 1)
+            return vectors;
+        return model.InputLift == InputLift.Tiled ? vectors.repeat(1, times) : vectors.repeat_interleave(times, 1);
     }
 
     private DeviceTensor RunBlock(int layer, DeviceTensor residual, Step step, DeviceTensor cosines, DeviceTensor sines)

@@ -123,6 +123,28 @@ public sealed class CommandLineTests
         AssertThreeLines(errors);
     }
 
+    [Fact]
+    public async Task InspectCheck_ConvertedModel_FindsNothingUntilAByteIsFlipped()
+    {
+        using var copies = new CheckpointCopies();
+        string target = Path.Combine(copies.Path, "clean"), weights = Path.Combine(target, "model.safetensors");
+        await ServerProcess.RunAsync("convert", Path.Combine(Checkpoints, "plain"), "--out", target);
+        (int exitCode, string text, _) = await ServerProcess.RunAsync("inspect", target, "--check");
+        Assert.Equal(0, exitCode);
+        Assert.Contains("compared with the fingerprints in their files; no fault", text);
+
+        byte[] bytes = File.ReadAllBytes(weights);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(weights, bytes);
+        (exitCode, text, _) = await ServerProcess.RunAsync("inspect", target, "--check", "--json");
+        Assert.Equal(3, exitCode);
+        Assert.Equal("lm_head.bias", JsonDocument.Parse(text).RootElement[0].GetProperty("faults")[0].GetProperty("tensor").GetString());
+        (exitCode, _, string errors) = await ServerProcess.RunAsync("generate", "--models", copies.Path, "--max-tokens", "1", "abc");
+        Assert.Equal(3, exitCode);
+        Assert.Contains("lm_head.bias", errors);
+        AssertThreeLines(errors);
+    }
+
     // A full disk cannot be had without rights; a folder where no folder can be made is the same to the command.
     [Fact]
     public async Task Convert_NowhereToWrite_Exits1WithThreeLines()

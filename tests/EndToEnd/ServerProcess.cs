@@ -109,13 +109,6 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Its threads.</summary>
     public int Threads => Directory.GetFileSystemEntries($"/proc/{_process.Id}/task").Length;
 
-    /// <summary>Lets the program have no more than so many files.</summary>
-    public async Task LimitFilesAsync(int files)
-    {
-        using Process limit = Process.Start("prlimit", [$"--pid={_process.Id}", $"--nofile={files}"]);
-        await limit.WaitForExitAsync();
-    }
-
     /// <summary>Sends a signal, as <c>INT</c>.</summary>
     public Task SignalAsync(string name) => SignalAsync(_process, name);
 

@@ -73,13 +73,21 @@ public sealed class GlyphCanvas
 
     // For a character that the font lacks, Pillow draws what Unifont has for U+FFFD.
     private bool TryGet(Rune rune, out GlyphBitmap glyph) =>
-        _font.TryGet(rune.Value, out glyph) || (_distorter is not null && _font.TryGet(0xFFFD, out glyph));
+        (_distorter is not null && _font.TryGet(LoneCharacters.IsolatedFormOf(rune.Value), out glyph))
+        || _font.TryGet(rune.Value, out glyph) || (_distorter is not null && _font.TryGet(0xFFFD, out glyph));
 
     private void DrawCharacter(Rune rune, GlyphBitmap glyph, int left, int stripWidth)
     {
         if (_distorter is not null && IsMark(rune) && _font.TryGet(DottedCircle, out GlyphBitmap circle))
         {
             DrawMark(rune, glyph, circle, left, stripWidth);
+            return;
+        }
+
+        if (_distorter is not null && LoneCharacters.SaraAm(rune.Value) is var (mark, vowel)
+            && _font.TryGet(mark, out GlyphBitmap above) && _font.TryGet(vowel, out GlyphBitmap letter))
+        {
+            DrawOn([letter], [above], pen: 0, keepsRoom: false, left, stripWidth);
             return;
         }
 
@@ -91,24 +99,29 @@ public sealed class GlyphCanvas
     // font loses it and stays where it is, but those that Unicode calls spacing keep it.
     private void DrawMark(Rune rune, GlyphBitmap glyph, GlyphBitmap circle, int left, int stripWidth)
     {
-        bool isSpacing = Rune.GetUnicodeCategory(rune) == UnicodeCategory.SpacingCombiningMark;
-        GlyphBitmap[] marks = CombiningMarks.PartsOf(rune.Value) is { Length: > 0 } parts
+        GlyphBitmap[] marks = LoneCharacters.PartsOf(rune.Value) is { Length: > 0 } parts
             ? [.. parts.Select(part => _font.TryGet(part, out GlyphBitmap found) ? found : glyph)]
             : [glyph];
-        int pen = CombiningMarks.StandsBefore(rune.Value) ? 0 : circle.Width;
-        (int top, int bottom) = InkRows(circle);
-        (int boxLeft, int boxRight) = (0, circle.Width);
+        GlyphBitmap[] circles = [.. Enumerable.Repeat(circle, LoneCharacters.CirclesOf(rune.Value))];
+        int pen = LoneCharacters.StandsBefore(rune.Value) ? 0 : circles.Length * circle.Width;
+        DrawOn(circles, marks, pen, Rune.GetUnicodeCategory(rune) == UnicodeCategory.SpacingCombiningMark, left, stripWidth);
+    }
+
+    // Letters one after the other, and marks where the pen is; centred as a whole.
+    private void DrawOn(GlyphBitmap[] letters, GlyphBitmap[] marks, int pen, bool keepsRoom, int left, int stripWidth)
+    {
+        int room = letters.Sum(letter => letter.Width);
+        (int top, int bottom) = InkRows([.. letters, .. marks]);
+        (int boxLeft, int boxRight) = (0, room);
         foreach (GlyphBitmap mark in marks)
         {
-            int start = pen + (mark.Offset ?? 0), advance = mark.Offset is null && isSpacing ? mark.Width : 0;
+            int start = pen + (mark.Offset ?? 0), advance = mark.Offset is null && keepsRoom ? mark.Width : 0;
             (int first, int end) = InkColumns(mark);
-            (boxLeft, boxRight) = (Math.Min(boxLeft, start + first), Math.Max(boxRight, Math.Max(circle.Width + advance, start + end)));
-            (int markTop, int markBottom) = InkRows(mark);
-            (top, bottom) = (Math.Min(top, markTop), Math.Max(bottom, markBottom));
+            (boxLeft, boxRight) = (Math.Min(boxLeft, start + first), Math.Max(boxRight, Math.Max(room + advance, start + end)));
         }
 
         int x = left + Centred(boxRight - boxLeft), y = Centred(bottom - top) - top * _scale;
-        DrawGlyph(circle, x, y, stripWidth);
+        for (int i = 0; i < letters.Length; i++) DrawGlyph(letters[i], x + letters[..i].Sum(letter => letter.Width) * _scale, y, stripWidth);
         foreach (GlyphBitmap mark in marks) DrawGlyph(mark, x + (pen + (mark.Offset ?? 0)) * _scale, y, stripWidth);
     }
 
@@ -146,13 +159,15 @@ public sealed class GlyphCanvas
         return ink == 0 ? (0, 0) : (glyph.Width - 1 - BitOperations.Log2((uint)ink), glyph.Width - BitOperations.TrailingZeroCount(ink));
     }
 
-    /// <summary>The rows that hold ink, widened to touch the baseline, as [top, bottom).</summary>
-    private static (int Top, int Bottom) InkRows(GlyphBitmap glyph)
+    /// <summary>The rows in which any of some glyphs has ink, widened to touch the baseline, as [top, bottom).</summary>
+    private static (int Top, int Bottom) InkRows(params ReadOnlySpan<GlyphBitmap> glyphs)
     {
         int top = BaselineRow, bottom = BaselineRow;
         for (int row = 0; row < GlyphBitmap.Height; row++)
         {
-            if (glyph.Row(row) == 0) continue;
+            int ink = 0;
+            foreach (GlyphBitmap glyph in glyphs) ink |= glyph.Row(row);
+            if (ink == 0) continue;
             top = Math.Min(top, row);
             bottom = Math.Max(bottom, row + 1);
         }

@@ -19,6 +19,7 @@ public sealed record CalibrationChoice(string Key, string Value, double Loss, st
         .. new[]
         {
             Of(calibration, "rope_pairing", reading => Name(reading.RopePairing)),
+            Of(calibration, "input_lift", reading => Name(reading.InputLift)),
             Of(calibration, "norm", reading => Name(reading.Norm)),
             Of(calibration, "activation", reading => Name(reading.Activation)),
             Of(calibration, "n_head", reading => $"{reading.Heads}"),

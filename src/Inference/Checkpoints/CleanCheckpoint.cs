@@ -146,6 +146,8 @@ public static class CleanCheckpoint
         ServingOverrides overrides = ServingOverrides.Read(model.Path);
         if (overrides.RopePairing is { } pairing)
             config["rope_pairing"] = pairing.ToString().ToLowerInvariant();
+        if (overrides.InputLift is { } lift)
+            config["input_lift"] = lift.ToString().ToLowerInvariant();
         if (overrides.Norm is { } norm)
             config["norm"] = norm.ToString().ToLowerInvariant();
         if (overrides.NormEpsilon is { } epsilon)

@@ -68,8 +68,8 @@ public sealed record GrownFamily(IReadOnlyDictionary<int, string> Stages, Specul
         string place = Path.Combine(model.Path, "serving.json");
         if (model.Experts.Count > 1 || first.Blocks.Count != depth || depth >= whole.Blocks.Count)
             throw new CheckpointException(place, $"stages, '{depth}'", $"a model of {depth} blocks, fewer than the {whole.Blocks.Count} of this one", $"{first.Blocks.Count} in '{stage.Id}'");
-        bool isOfOneShape = (whole.Table.Fingerprint, whole.VocabularySize, whole.Width, whole.Heads, whole.Norm, whole.RopePairing)
-            == (first.Table.Fingerprint, first.VocabularySize, first.Width, first.Heads, first.Norm, first.RopePairing);
+        bool isOfOneShape = (whole.Table.Fingerprint, whole.VocabularySize, whole.Width, whole.Heads, whole.Norm, whole.RopePairing, whole.InputLift)
+            == (first.Table.Fingerprint, first.VocabularySize, first.Width, first.Heads, first.Norm, first.RopePairing, first.InputLift);
         for (int block = 0; block < depth && isOfOneShape; block++)
             isOfOneShape = Tensors(whole.Blocks[block]).Zip(Tensors(first.Blocks[block])).All(pair => AreEqual(pair.First, pair.Second));
         if (!isOfOneShape)

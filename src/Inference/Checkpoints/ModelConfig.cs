@@ -42,6 +42,9 @@ public sealed record ModelConfig
     /// <summary><c>rope_pairing</c>: half, interleaved or hybrid; null = half, as the family's code has it.</summary>
     public RopePairing? RopePairing { get; init; }
 
+    /// <summary><c>input_lift</c>: interleaved or tiled; null = interleaved, as most of the family's cards have it.</summary>
+    public InputLift? InputLift { get; init; }
+
     /// <summary><c>norm</c>: layer or rms; null = by the presence of norm biases.</summary>
     public NormKind? Norm { get; init; }
 
@@ -82,6 +85,7 @@ public sealed record ModelConfig
             BeginToken = keys.Text("bos_token"),
             EndToken = keys.Text("eos_token"),
             RopePairing = keys.Choice<RopePairing>("rope_pairing"),
+            InputLift = keys.Choice<InputLift>("input_lift"),
             Norm = keys.Choice<NormKind>("norm"),
             NormEpsilon = keys.Epsilon("norm_epsilon", "layer_norm_epsilon", "layer_norm_eps", "rms_norm_eps"),
             Activation = keys.Activation("activation", "activation_function", "hidden_act"),

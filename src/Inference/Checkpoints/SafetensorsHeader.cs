@@ -12,6 +12,7 @@ internal ref struct SafetensorsHeader
     private const int MaxTensors = 65_536;
     private const int MaxNameBytes = 1024;
     private const int MaxRank = 8;
+    private const string FingerprintPrefix = "fingerprint:";
 
     private readonly string _path;
     private readonly Dictionary<string, string> _metadata = new(StringComparer.Ordinal);
@@ -24,7 +25,7 @@ internal ref struct SafetensorsHeader
     }
 
     /// <summary>Where the metadata hold a tensor's fingerprint.</summary>
-    public static string FingerprintKey(string tensor) => $"fingerprint:{tensor}";
+    public static string FingerprintKey(string tensor) => FingerprintPrefix + tensor;
 
     /// <summary>Parses and checks a header.</summary>
     /// <param name="path">The file, for messages.</param>
@@ -71,9 +72,22 @@ internal ref struct SafetensorsHeader
 
         _json.Read();
         entries.Sort((a, b) => a.Begin != b.Begin ? a.Begin.CompareTo(b.Begin) : a.End.CompareTo(b.End));
-        for (int i = 0; i < entries.Count; i++)
-            entries[i] = entries[i] with { Fingerprint = _metadata.GetValueOrDefault(FingerprintKey(entries[i].Name)) };
+        AddFingerprints(entries);
         return entries;
+    }
+
+    // All tensors or none: a damaged key must not leave one without.
+    private readonly void AddFingerprints(List<SafetensorsEntry> entries)
+    {
+        if (!_metadata.Keys.Any(key => key.StartsWith(FingerprintPrefix, StringComparison.Ordinal)))
+            return;
+        for (int i = 0; i < entries.Count; i++)
+        {
+            string key = FingerprintKey(entries[i].Name);
+            if (!_metadata.TryGetValue(key, out string? fingerprint))
+                throw Bad($"__metadata__ key '{key}'", "one for each tensor", "none");
+            entries[i] = entries[i] with { Fingerprint = fingerprint };
+        }
     }
 
     private string ReadName()

@@ -6,9 +6,9 @@ namespace Serving.Inference.Checkpoints;
 
 /// <summary>
 /// What an operator says of a checkpoint whose files do not say it, or say it wrongly: a <c>serving.json</c> beside it with
-/// any of <c>rope_pairing</c>, <c>norm</c>, <c>norm_epsilon</c>, <c>activation</c>, <c>n_head</c>, <c>code_matrix</c> and <c>code_offset</c>, and <c>names</c>: a map of
-/// tensor names to the names they should have. Anything else in it is refused, because a misspelt key would change nothing in
-/// silence.
+/// any of <c>rope_pairing</c>, <c>input_lift</c>, <c>norm</c>, <c>norm_epsilon</c>, <c>activation</c>, <c>n_head</c>, <c>code_matrix</c>
+/// and <c>code_offset</c>, and <c>names</c>: a map of tensor names to the names they should have. Anything else in it is refused, because
+/// a misspelt key would change nothing in silence.
 /// </summary>
 internal sealed record ServingOverrides
 {
@@ -17,9 +17,11 @@ internal sealed record ServingOverrides
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    private static readonly string[] Keys = ["rope_pairing", "norm", "norm_epsilon", "activation", "n_head", "code_matrix", "code_offset", "names"];
+    private static readonly string[] Keys = ["rope_pairing", "input_lift", "norm", "norm_epsilon", "activation", "n_head", "code_matrix", "code_offset", "names"];
 
     public RopePairing? RopePairing { get; init; }
+
+    public InputLift? InputLift { get; init; }
 
     public NormKind? Norm { get; init; }
 
@@ -52,6 +54,7 @@ internal sealed record ServingOverrides
         return new ServingOverrides
         {
             RopePairing = keys.Choice<RopePairing>("rope_pairing"),
+            InputLift = keys.Choice<InputLift>("input_lift"),
             Norm = keys.Choice<NormKind>("norm"),
             NormEpsilon = keys.Epsilon("norm_epsilon"),
             Activation = keys.Activation("activation"),
@@ -76,6 +79,7 @@ internal sealed record ServingOverrides
     public ModelConfig Apply(ModelConfig config) => config with
     {
         RopePairing = RopePairing ?? config.RopePairing,
+        InputLift = InputLift ?? config.InputLift,
         Norm = Norm ?? config.Norm,
         NormEpsilon = NormEpsilon ?? config.NormEpsilon,
         Activation = Activation ?? config.Activation,

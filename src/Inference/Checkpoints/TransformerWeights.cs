@@ -11,9 +11,11 @@ public sealed record TransformerWeights
     /// <summary>What marks it in a checkpoint of several experts, such as <c>experts.0</c>; else empty.</summary>
     public string Name { get; init; } = "";
 
-    /// <summary>The frozen input table [vocabulary, width or a divisor of it]. Where it is narrower than the model, each of its
-    /// values is repeated width / dimensions times.</summary>
+    /// <summary>The frozen input table [vocabulary, width or a divisor of it].</summary>
     public required FrozenTable Table { get; init; }
+
+    /// <summary>How the table's vectors fill the width, where they are narrower.</summary>
+    public InputLift InputLift { get; init; }
 
     /// <summary>The tensor that <see cref="Table"/> was read from; null = it comes from elsewhere.</summary>
     public Tensor? TableTensor { get; init; }

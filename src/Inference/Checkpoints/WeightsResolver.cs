@@ -99,6 +99,7 @@ public sealed class WeightsResolver
             NormEpsilon = (float)(_config.NormEpsilon ?? DefaultEpsilon),
             Activation = _config.Activation ?? Activation.Gelu,
             RopePairing = _config.RopePairing ?? RopePairing.Half,
+            InputLift = _config.InputLift ?? InputLift.Interleaved,
             Heads = ResolveHeads(width),
             ContextTokens = Or(_config.ContextTokens, DefaultContext, "block_size"),
             Notes = _notes,

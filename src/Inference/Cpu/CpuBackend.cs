@@ -139,12 +139,12 @@ public sealed unsafe partial class CpuBackend : IBackend
     private void Embed(ForwardBatch batch)
     {
         Place(batch);
-        int repeat = _model.Width / _model.Table.Dimensions;
         for (int row = 0; row < batch.Tokens.Length; row++)
         {
             var target = new Span<float>(_work.Residual + ((long)row * _work.Stride), _work.Stride);
             _model.Table.CopyRow(batch.Tokens[row], target);
-            Spread(target, _model.Table.Dimensions, repeat);
+            Lift(target[.._model.Width], _model.Table.Dimensions);
+            target[_model.Width..].Clear(); // what is past the width stays zero
         }
     }
 
@@ -160,13 +160,19 @@ public sealed unsafe partial class CpuBackend : IBackend
         }
     }
 
-    // Each value of a narrow vector, which stands in front, fills a run of the wide one, the last first; what is past the width
-    // stays zero for ever.
-    private static void Spread(Span<float> row, int values, int times)
+    // Fills a row with the narrow vector that stands in its front: by runs of each value, the last first, or with copies of it.
+    private void Lift(Span<float> row, int values)
     {
+        if (_model.InputLift == InputLift.Tiled)
+        {
+            for (int start = values; start < row.Length; start += values)
+                row[..values].CopyTo(row[start..]);
+            return;
+        }
+
+        int times = row.Length / values;
         for (int i = values - 1; times > 1 && i >= 0; i--)
             row.Slice(i * times, times).Fill(row[i]);
-        row[(values * times)..].Clear();
     }
 
     private void NormRows(int item, int worker)

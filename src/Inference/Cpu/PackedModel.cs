@@ -10,7 +10,7 @@ internal sealed class PackedModel : IDisposable
 {
     public PackedModel(TransformerWeights weights, Quantization quantization, WorkerPool pool, IProgress<double>? progress = null)
     {
-        (Table, Width, Heads, HeadSize) = (weights.Table, weights.Width, weights.Heads, weights.HeadSize);
+        (Table, InputLift, Width, Heads, HeadSize) = (weights.Table, weights.InputLift, weights.Width, weights.Heads, weights.HeadSize);
         (HiddenWidth, VocabularySize, ContextTokens) = (weights.HiddenWidth, weights.VocabularySize, weights.ContextTokens);
         Blocks = new Block[weights.Blocks.Count];
         for (int i = 0; i < Blocks.Length; i++)
@@ -31,6 +31,8 @@ internal sealed class PackedModel : IDisposable
     }
 
     public FrozenTable Table { get; }
+
+    public InputLift InputLift { get; }
 
     public int Width { get; }
 

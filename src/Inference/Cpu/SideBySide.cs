@@ -14,13 +14,13 @@ internal sealed unsafe class SideBySide
     public SideBySide(IReadOnlyList<IBackend> members)
     {
         CpuBackend[] all = [.. members.OfType<CpuBackend>()];
-        Pool = all.Length == 0 ? WorkerPool.OfSize(1) : all[0].Pool;
+        Pool = all.Length == 0 ? WorkerPool.OfThreads(0) : all[0].Pool;
         _members = [.. members.Select((member, i) =>
             member is CpuBackend cpu && cpu.Pool == Pool && !members.Take(i).Contains(member) ? cpu : null)];
         _chains = [.. _members.OfType<CpuBackend>().Select(member => member.Chain)];
     }
 
-    /// <summary>The backends' threads.</summary>
+    /// <summary>The backends' threads; those of a default backend where none is taken.</summary>
     public WorkerPool Pool { get; }
 
     /// <summary>Whether a member is taken.</summary>

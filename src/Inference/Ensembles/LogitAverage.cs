@@ -24,36 +24,27 @@ internal static class LogitAverage
         return rest == 0;
     }
 
-    /// <summary>The largest of values that are finite, which takes a third of the time of <see cref="Sampling.LogitMath.Max"/>.</summary>
-    public static float MaxOfFinite(ReadOnlySpan<float> values)
-    {
-        Vector256<float> a = Vector256.Create(float.NegativeInfinity), b = a;
-        ReadOnlySpan<Vector256<float>> vectors = MemoryMarshal.Cast<float, Vector256<float>>(values);
-        int i = 0;
-        for (; i < vectors.Length - 1; i += 2)
-            (a, b) = (Vector256.MaxNative(a, vectors[i]), Vector256.MaxNative(b, vectors[i + 1]));
-        if (i < vectors.Length)
-            a = Vector256.MaxNative(a, vectors[i]);
-        a = Vector256.MaxNative(a, b);
-        float max = float.NegativeInfinity;
-        for (int lane = 0; lane < Vector256<float>.Count; lane++)
-            max = MathF.Max(max, a[lane]);
-        foreach (float value in values[(vectors.Length * Vector256<float>.Count)..])
-            max = MathF.Max(max, value);
-        return max;
-    }
-
     /// <summary>Adds another member to the average of logits: <c>sum += weight (other - first)</c>, where the sum starts as the
     /// first member's row and the first member's weight needs no mention because all weights make 1.</summary>
-    public static void AddDeviation(Span<float> sum, ReadOnlySpan<float> first, ReadOnlySpan<float> other, float weight)
+    /// <returns>Whether all of the other's logits are finite.</returns>
+    public static bool AddDeviation(Span<float> sum, ReadOnlySpan<float> first, ReadOnlySpan<float> other, float weight)
     {
+        Vector256<float> zeros = Vector256<float>.Zero;
         Span<Vector256<float>> sums = MemoryMarshal.Cast<float, Vector256<float>>(sum);
         ReadOnlySpan<Vector256<float>> firsts = MemoryMarshal.Cast<float, Vector256<float>>(first);
         ReadOnlySpan<Vector256<float>> others = MemoryMarshal.Cast<float, Vector256<float>>(other);
         for (int i = 0; i < sums.Length; i++)
+        {
             sums[i] += (others[i] - firsts[i]) * weight;
+            zeros += others[i] * Vector256<float>.Zero;
+        }
+        float rest = Vector256.Sum(zeros);
         for (int i = sums.Length * Vector256<float>.Count; i < sum.Length; i++)
+        {
             sum[i] += (other[i] - first[i]) * weight;
+            rest += other[i] * 0;
+        }
+        return rest == 0;
     }
 
     /// <summary>A row of each expert, as distributions to be averaged.</summary>
@@ -69,52 +60,38 @@ internal static class LogitAverage
         public readonly ReadOnlySpan<double> Weights = weights;
     }
 
-    /// <summary>The logarithm of the weighted mean of the experts' probabilities, plus the first expert's log-sum. Where all
-    /// agree that is the first one's logit, taken as it is: weights that were rounded need not sum to 1.</summary>
+    /// <summary>Mean probabilities to their logarithms, plus the first expert's log-sum.</summary>
     /// <param name="rows">The experts' rows.</param>
-    /// <param name="exponentials">Of each expert: e to the logit less the row's largest.</param>
-    /// <param name="shares">Of each expert: its weight, divided by the sum of its exponentials.</param>
-    /// <param name="row">[vocabulary]: the result.</param>
-    public static void LogMean(in Rows rows, float[][] exponentials, ReadOnlySpan<float> shares, Span<float> row)
+    /// <param name="row">[vocabulary]: the means.</param>
+    public static void LogOfMeans(in Rows rows, Span<float> row)
     {
         Vector256<float> shift = Vector256.Create((float)rows.LogSums[0]), smallest = Vector256.Create(SmallestMean);
-        bool sameSums = rows.LogSums.Count(rows.LogSums[0]) == rows.LogSums.Length;
-        int i = Vector512.IsHardwareAccelerated ? LogMeanWide(rows, exponentials, shares, row, sameSums) : 0;
+        int i = Vector512.IsHardwareAccelerated ? LogOfMeansWide(rows, row) : 0;
         for (; i <= row.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
-            Vector256<float> mean = Vector256<float>.Zero, first = Vector256.Create(rows.Logits[0], rows.Start + i);
-            Vector256<float> same = sameSums ? Vector256<float>.AllBitsSet : Vector256<float>.Zero;
-            for (int expert = 0; expert < rows.Weights.Length; expert++)
-            {
-                mean += Vector256.Create(exponentials[expert], i) * shares[expert];
-                same &= Vector256.Equals(first, Vector256.Create(rows.Logits[expert], rows.Start + i));
-            }
-            if (Vector256.LessThanAny(mean, smallest))
-                LogMeanOfFew(rows, i, row.Slice(i, Vector256<float>.Count));
+            Span<float> values = row.Slice(i, Vector256<float>.Count);
+            Vector256<float> means = Vector256.Create<float>(values);
+            if (Vector256.LessThanAny(means, smallest))
+                LogMeanOfFew(rows, i, values);
             else
-                Vector256.ConditionalSelect(same, first, Vector256.Log(mean) + shift).CopyTo(row[i..]);
+                (Vector256.Log(means) + shift).CopyTo(values);
         }
         LogMeanOfFew(rows, i, row[i..]);
     }
 
     // The same sixteen at a time. Returns how many are done.
-    private static int LogMeanWide(in Rows rows, float[][] exponentials, ReadOnlySpan<float> shares, Span<float> row, bool sameSums)
+    private static int LogOfMeansWide(in Rows rows, Span<float> row)
     {
         Vector512<float> shift = Vector512.Create((float)rows.LogSums[0]), smallest = Vector512.Create(SmallestMean);
         int i = 0;
         for (; i <= row.Length - Vector512<float>.Count; i += Vector512<float>.Count)
         {
-            Vector512<float> mean = Vector512<float>.Zero, first = Vector512.Create(rows.Logits[0], rows.Start + i);
-            Vector512<float> same = sameSums ? Vector512<float>.AllBitsSet : Vector512<float>.Zero;
-            for (int expert = 0; expert < rows.Weights.Length; expert++)
-            {
-                mean += Vector512.Create(exponentials[expert], i) * shares[expert];
-                same &= Vector512.Equals(first, Vector512.Create(rows.Logits[expert], rows.Start + i));
-            }
-            if (Vector512.LessThanAny(mean, smallest))
-                LogMeanOfFew(rows, i, row.Slice(i, Vector512<float>.Count));
+            Span<float> values = row.Slice(i, Vector512<float>.Count);
+            Vector512<float> means = Vector512.Create<float>(values);
+            if (Vector512.LessThanAny(means, smallest))
+                LogMeanOfFew(rows, i, values);
             else
-                Vector512.ConditionalSelect(same, first, Vector512.Log(mean) + shift).CopyTo(row[i..]);
+                (Vector512.Log(means) + shift).CopyTo(values);
         }
         return i;
     }
@@ -125,16 +102,13 @@ internal static class LogitAverage
         for (int i = 0; i < row.Length; i++)
         {
             int at = rows.Start + from + i;
-            double max = rows.Logits[0][at] - rows.LogSums[0], min = max;
-            for (int expert = 1; expert < rows.Weights.Length; expert++)
-            {
-                double value = rows.Logits[expert][at] - rows.LogSums[expert];
-                (max, min) = (Math.Max(max, value), Math.Min(min, value));
-            }
+            double max = double.NegativeInfinity;
+            for (int expert = 0; expert < rows.Weights.Length; expert++)
+                max = Math.Max(max, rows.Logits[expert][at] - rows.LogSums[expert]);
             double sum = 0;
             for (int expert = 0; expert < rows.Weights.Length; expert++)
                 sum += Math.Exp(rows.Logits[expert][at] - rows.LogSums[expert] - max) * rows.Weights[expert];
-            row[i] = max == min ? rows.Logits[0][at] : (float)(max + Math.Log(sum) + rows.LogSums[0]);
+            row[i] = (float)(max + Math.Log(sum) + rows.LogSums[0]);
         }
     }
 

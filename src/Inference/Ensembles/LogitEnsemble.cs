@@ -60,7 +60,7 @@ public sealed class LogitEnsemble : IEnsembleBackend
     /// <inheritdoc/>
     /// <remarks>A chunk is averaged by its own <see cref="ForwardBatch.Chunk.Blend"/>, or by the members' weights if it has none.
     /// By <see cref="EnsembleRule.Probabilities"/> a row holds log-probabilities plus the logarithm of the first
-    /// member's sum of exponentials: the same distribution, and the first member's logits wherever all agree.</remarks>
+    /// member's sum of exponentials: the same distribution, and the first member's logits where all agree.</remarks>
     public void Forward(ForwardBatch batch, Span<float> logits)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -129,14 +129,7 @@ public sealed class LogitEnsemble : IEnsembleBackend
     private unsafe void AverageRow(int row, int worker)
     {
         int vocabulary = Shape.VocabularySize, start = row * vocabulary;
-        _faults[row] = null;
-        for (int member = 0; member < _members.Length; member++)
-        {
-            if (LogitAverage.IsFinite(_logits[member].AsSpan(start, vocabulary)))
-                continue;
-            _faults[row] = new MemberFaultException(_members[member].Id);
-            return;
-        }
-        _blenders[worker].Average(_logits, start, _blends[row], new Span<float>(_means + start, vocabulary));
+        int ill = _blenders[worker].Average(_logits, start, _blends[row], new Span<float>(_means + start, vocabulary));
+        _faults[row] = ill < 0 ? null : new MemberFaultException(_members[ill].Id);
     }
 }

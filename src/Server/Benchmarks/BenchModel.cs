@@ -21,11 +21,11 @@ internal sealed class BenchModel : IDisposable
     private readonly Tokenizer _tokenizer;
     private readonly CpuOptions _cpu;
 
-    private BenchModel(string name, TransformerWeights weights, Tokenizer tokenizer, IDevice device, CpuOptions cpu)
+    private BenchModel(string name, IReadOnlyList<TransformerWeights> experts, Tokenizer tokenizer, IDevice device, CpuOptions cpu)
     {
         (Name, _tokenizer, _device, _cpu) = (name, tokenizer, device, cpu);
-        _memory = CpuMemory.Of(weights, cpu.Quantization);
-        Weights = device.Load(name, [weights]);
+        _memory = CpuMemory.Of(experts, cpu.Quantization);
+        Weights = device.Load(name, experts);
     }
 
     public string Name { get; }
@@ -39,7 +39,7 @@ internal sealed class BenchModel : IDisposable
     /// <param name="seed">Of the weights.</param>
     public static BenchModel OfShape(BenchShape shape, IDevice device, CpuOptions cpu, int seed = 1)
     {
-        var model = new BenchModel(shape.Name, RandomModel.Of(shape, (ulong)seed), BenchTokenizer.OfSize(shape.VocabularySize), device, cpu);
+        var model = new BenchModel(shape.Name, [RandomModel.Of(shape, (ulong)seed)], BenchTokenizer.OfSize(shape.VocabularySize), device, cpu);
         GC.Collect();
         return model;
     }
@@ -47,7 +47,7 @@ internal sealed class BenchModel : IDisposable
     public static BenchModel OfCheckpoint(ModelEntry entry, IDevice device, CpuOptions cpu)
     {
         using LoadedModel model = LoadedModel.Load(entry.Root, entry.Folder);
-        return new BenchModel(entry.Id, model.Weights, Tokenizer.Load(model.TokenizerPath), device, cpu);
+        return new BenchModel(entry.Id, model.Experts, Tokenizer.Load(model.TokenizerPath), device, cpu);
     }
 
     public BenchReport.ModelRates Measure()

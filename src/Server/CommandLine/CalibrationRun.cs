@@ -48,8 +48,8 @@ internal static class CalibrationRun
         foreach (ReadingScore score in calibration.Scores.Take(ReadingsShown))
         {
             ModelReading reading = score.Reading;
-            (string pairing, string norm, string activation) = (Name(reading.RopePairing), Name(reading.Norm), Name(reading.Activation));
-            InspectionText.Line(output, label, $"{Nats(score.MeanLoss)} nats a token: {pairing}, {norm} norm, {activation}, {reading.Heads} heads");
+            (string pairing, string lift, string norm, string activation) = (Name(reading.RopePairing), Name(reading.InputLift), Name(reading.Norm), Name(reading.Activation));
+            InspectionText.Line(output, label, $"{Nats(score.MeanLoss)} nats a token: {pairing}, {lift}, {norm} norm, {activation}, {reading.Heads} heads");
             label = "";
         }
         if (calibration.Scores.Count > ReadingsShown)

@@ -24,6 +24,12 @@ internal static class InspectCommand
         HelpName = "TEXT",
     };
 
+    private static readonly Option<bool> Check = new("--check")
+    {
+        Description = "Read all weights: tell of values that are NaN or infinite, and of bytes that are not those that 'convert' wrote. "
+            + "Exit code 3 if there are any.",
+    };
+
     public static Command Create()
     {
         var command = new Command("inspect", """
@@ -33,11 +39,14 @@ internal static class InspectCommand
               inspect models/glyph-en
               inspect models
               inspect downloads/best_bvv_ru --calibrate russian.txt
+              inspect models --check
             """)
         {
-            Folders, Json, Calibrate, CommonOptions.Verbose,
+            Folders, Json, Calibrate, Check, CommonOptions.Verbose,
         };
-        command.SetAction(parsed => Run(parsed.GetValue(Folders)!, parsed.GetValue(Json), parsed.GetValue(Calibrate)));
+        command.SetAction(parsed => parsed.GetValue(Check)
+            ? CheckRun.Run(ModelFolders.Find(parsed.GetValue(Folders)!), parsed.GetValue(Json))
+            : Run(parsed.GetValue(Folders)!, parsed.GetValue(Json), parsed.GetValue(Calibrate)));
         return command;
     }
 

@@ -31,10 +31,11 @@ internal sealed record Inspection
         float NormEpsilon, bool HasFinalNorm, Activation Activation, RopePairing RopePairing, int Experts,
         [property: JsonPropertyName("dtype")] string DType, long Parameters);
 
-    /// <summary>The input vectors. <paramref name="File"/> is null when they are computed from the token id.</summary>
+    /// <summary>The input vectors. <paramref name="File"/> is null when they are computed from the token id, <paramref name="Lift"/> when
+    /// they are as wide as the model.</summary>
     internal sealed record TableFacts(
         TableSource Source, TableKind Kind, bool IsFrozen, bool IsTokenId, int Rows, int Dimensions, string Fingerprint, string? File,
-        string? Recipe, bool IsMapped);
+        string? Recipe, bool IsMapped, InputLift? Lift);
 
     /// <summary>The tokenizer.</summary>
     internal sealed record TokenizerFacts(string Kind, int VocabularySize, string Fingerprint, string File, string? EndToken, int? EndTokenId);
@@ -80,7 +81,8 @@ internal sealed record Inspection
         };
         return new(model.Weights.TableSource, origin.Kind, origin.IsFrozen, origin.IsTokenId, model.Table.Rows, model.Table.Dimensions,
             model.Table.Fingerprint, file, origin.Recipe ?? model.Substrate?.Recipe,
-            model.Weights.TableSource == TableSource.TokenBits && (model.Weights.TokenCode is not null || model.Config.Code is not null));
+            model.Weights.TableSource == TableSource.TokenBits && (model.Weights.TokenCode is not null || model.Config.Code is not null),
+            model.Table.Dimensions < model.Weights.Width ? model.Weights.InputLift : null);
     }
 
     private static TokenizerFacts TokenizerOf(LoadedModel model, Tokenizer tokenizer)

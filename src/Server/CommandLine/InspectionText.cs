@@ -46,7 +46,7 @@ internal static class InspectionText
             TableSource.Substrate => $"substrate {facts.File}",
             _ => "no table",
         };
-        Line(output, "table", $"{facts.Rows:N0} x {facts.Dimensions}, {Kind(facts)}; {source}");
+        Line(output, "table", $"{facts.Rows:N0} x {facts.Dimensions}{(facts.Lift is { } lift ? $", {Word(lift)}" : "")}, {Kind(facts)}; {source}");
         Line(output, "", facts.Fingerprint);
     }
 

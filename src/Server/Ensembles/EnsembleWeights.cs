@@ -8,15 +8,19 @@ namespace Serving.Server.Ensembles;
 /// <summary>What an ensemble is made of, as clients see it.</summary>
 internal sealed record EnsembleWeights(
     IReadOnlyList<ExpertWeight> Experts,
-    [property: Description("What is averaged: logits or probs.")] string Combine,
-    [property: Description("Counts the definitions of the name, from 1; left out for an ensemble without a name.")]
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? Version)
+    [property: Description("What is averaged: logits or probs.")] string Combine)
 {
+    [Description("Counts the definitions of the name, from 1; left out for an ensemble without a name.")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Version { get; init; }
+
     [return: NotNullIfNotNull(nameof(ensemble))]
     public static EnsembleWeights? Of(Ensemble? ensemble) => ensemble is null ? null : new(
         [.. ensemble.Experts.Select(expert => new ExpertWeight(expert.Model, expert.Weight))],
-        ensemble.Rule == EnsembleRule.Logits ? "logits" : "probs",
-        ensemble.Version == 0 ? null : ensemble.Version);
+        ensemble.Rule == EnsembleRule.Logits ? "logits" : "probs")
+    {
+        Version = ensemble.Version == 0 ? null : ensemble.Version,
+    };
 }
 
 /// <summary>A member of an ensemble.</summary>

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
@@ -59,7 +60,10 @@ internal static class ServerApplication
         services.AddOptionsWithValidateOnStart<ServingOptions>().Configure<IConfiguration>(BindOptions);
         // A burst waits to be accepted rather than for the second after which its senders try again.
         services.Configure<SocketTransportOptions>(sockets => sockets.Backlog = Backlog);
-        services.AddOptions<KestrelServerOptions>().Configure<IOptions<ServingOptions>>(Limit);
+        services.AddOptions<KestrelServerOptions>().Configure<IOptions<ServingOptions>, ILogger<KestrelServerOptions>>(Limit);
+        services.AddSingleton<IConnectionListenerFactory>(provider => new BoundedTransport(
+            ActivatorUtilities.CreateInstance<SocketTransportFactory>(provider),
+            (int)(provider.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits.MaxConcurrentConnections ?? int.MaxValue / 2)));
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.ConfigureHttpJsonOptions(json => ServerJson.Configure(json.SerializerOptions));
@@ -133,10 +137,13 @@ internal static class ServerApplication
             throw new OptionsValidationException(Options.DefaultName, typeof(ServingOptions), problems);
     }
 
-    private static void Limit(KestrelServerOptions kestrel, IOptions<ServingOptions> options)
+    private static void Limit(KestrelServerOptions kestrel, IOptions<ServingOptions> options, ILogger<KestrelServerOptions> logger)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxConcurrentConnections = options.Value.MaxConnections;
+        int wanted = options.Value.MaxConnections, possible = ConnectionLimit.Of(wanted);
+        if (possible < wanted)
+            logger.LogWarning("{Connections} connections at once instead of {Wanted}: the process may open too few files (ulimit -n)", possible, wanted);
+        kestrel.Limits.MaxConcurrentConnections = possible;
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(options.Value.HeaderSeconds);
     }
 

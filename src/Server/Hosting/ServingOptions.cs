@@ -69,7 +69,7 @@ internal sealed class ServingOptions
     [Range(1, 10)]
     public int HeaderSeconds { get; set; } = 10;
 
-    /// <summary>Connections at once; more are closed as they come. 1 to 100000; default 1024.</summary>
+    /// <summary>Connections at once, or as many as the limit of open files leaves room for; more are closed as they come. 1 to 100000; default 1024.</summary>
     [Range(1, 100_000)]
     public int MaxConnections { get; set; } = 1024;
 

@@ -151,8 +151,9 @@ internal sealed class ServedModel : IAsyncDisposable
         device ??= new CpuDevice();
         progress?.Enter(LoadProgress.Read);
         using LoadedModel model = LoadedModel.Load(root, folder);
-        // Beside the packing of weights, which waits for memory much of the time.
+        // Both beside the packing of weights, which waits for memory much of the time.
         Task<Tokenizer> reading = Task.Run(() => Tokenizer.Load(model.TokenizerPath));
+        Task verifying = Task.Run(model.Verify);
         (ChatTemplate? template, string? templateFault) = ChatTemplateFile.Read(model.Path);
         MemoryPlan plan = device.Plan(model.Experts, options);
         memory?.CheckRoom(folder.Path, plan);
@@ -160,6 +161,7 @@ internal sealed class ServedModel : IAsyncDisposable
         // The backend of the engine holds the weights from here on.
         using IExperts weights = device.Load(model.Id, model.Experts, progress);
         progress?.Enter(LoadProgress.Start);
+        verifying.GetAwaiter().GetResult();
         Tokenizer tokenizer = reading.GetAwaiter().GetResult();
         CheckVocabulary(model, tokenizer);
         GrownFamily family = GrownFamily.Read(folder.Path);

@@ -30,6 +30,8 @@ internal static class SystemFingerprint
                 Append(hash, expert.Table.Fingerprint);
             Append(hash, $"{expert.Name} {expert.RopePairing} {expert.Norm} {expert.Heads} {expert.ContextTokens}");
             Append(hash, string.Create(CultureInfo.InvariantCulture, $"{expert.NormEpsilon:R} {expert.Activation}"));
+            if (expert.InputLift != InputLift.Interleaved)
+                Append(hash, $"{expert.InputLift}");
         }
         Append(hash, $"{typeof(LoadedModel).Assembly.GetName().Version} {instructions}");
         foreach (string path in model.WeightFiles)

@@ -41,7 +41,7 @@ internal sealed class PeerStream : IDisposable
         catch (Exception fault)
         {
             stream.Dispose();
-            if (fault is HttpRequestException or IOException or InvalidDataException)
+            if (IsBroken(fault, cancellation))
                 throw new PeerException($"The peer {address} cannot be used: {fault.Message}", fault);
             throw;
         }
@@ -64,7 +64,7 @@ internal sealed class PeerStream : IDisposable
                 NoteHeld(chunk.Blocks.AsSpan(chunk.Position / shadow.Kv.BlockTokens), plan.Step + 1L);
             return rows;
         }
-        catch (Exception fault) when (fault is HttpRequestException or IOException or InvalidDataException)
+        catch (Exception fault) when (IsBroken(fault, cancellation))
         {
             throw new PeerException($"The peer's stream broke: {fault.Message}", fault);
         }
@@ -76,6 +76,11 @@ internal sealed class PeerStream : IDisposable
         _requests.TrySetCanceled();
         _response?.Dispose();
     }
+
+    // Writing to a stream that the peer has just ended in order is told as cancelled, though nobody here did that, or as disposed.
+    private static bool IsBroken(Exception fault, CancellationToken cancellation) =>
+        fault is HttpRequestException or IOException or InvalidDataException or ObjectDisposedException
+        || (fault is OperationCanceledException && !cancellation.IsCancellationRequested);
 
     private async Task ConnectAsync(HttpClient client, Uri address, LogitEncoding encoding, CancellationToken cancellation)
     {

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Polly;
 using Polly.CircuitBreaker;
 using Polly.Hedging;
+using Polly.Retry;
 using Polly.Timeout;
 using Serving.Inference;
 
@@ -37,12 +38,27 @@ internal sealed class RemoteBackend : IRemoteBackend
         (_group, _greeting) = (group, greeting);
         _shadow = new KvShadow(greeting.Kv);
         _codec = new LogitCodec(greeting.Shape.VocabularySize, group.Encoding);
+        PredicateBuilder<ReadOnlyMemory<byte>> unavailable = new PredicateBuilder<ReadOnlyMemory<byte>>()
+            .Handle<PeerException>().Handle<TimeoutRejectedException>().Handle<BrokenCircuitException>();
         _pipeline = new ResiliencePipelineBuilder<ReadOnlyMemory<byte>>()
             .AddTimeout(TimeSpan.FromMilliseconds(group.Options.TotalMilliseconds))
+            // All at once may fail by chance, and with a step fail all that run in it: once more from the first one on.
+            .AddRetry(new RetryStrategyOptions<ReadOnlyMemory<byte>>
+            {
+                ShouldHandle = unavailable,
+                MaxRetryAttempts = 2,
+                BackoffType = DelayBackoffType.Exponential,
+                UseJitter = true,
+                Delay = TimeSpan.FromMilliseconds(100),
+                OnRetry = retry =>
+                {
+                    retry.Context.Properties.Set(AttemptKey, 0);
+                    return ValueTask.CompletedTask;
+                },
+            })
             .AddHedging(new HedgingStrategyOptions<ReadOnlyMemory<byte>>
             {
-                ShouldHandle = new PredicateBuilder<ReadOnlyMemory<byte>>()
-                    .Handle<PeerException>().Handle<TimeoutRejectedException>().Handle<BrokenCircuitException>(),
+                ShouldHandle = unavailable,
                 Delay = TimeSpan.FromMilliseconds(group.Options.HedgeMilliseconds),
                 MaxHedgedAttempts = 2,
                 ActionGenerator = Hedge,

@@ -196,24 +196,27 @@ public sealed class ClientFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task R28_FewFileDescriptors_RecoversByItself()
+    public async Task R28_FewFileDescriptors_KeepsItsOwnAndTheOldConnections()
     {
-        Assert.SkipUnless(File.Exists("/usr/bin/prlimit"), "prlimit is not installed");
-        await using ServerProcess server = await ServerProcess.StartAsync(_copies.Path);
+        const int Files = 512;
+        Assert.SkipUnless(File.Exists("/bin/sh"), "there is no shell to limit it");
+        await using ServerProcess server = await ServerProcess.StartInAsync(
+            _copies.Path, ["sh", "-c", $"ulimit -n {Files} && exec \"$@\"", "sh"], new Dictionary<string, string>());
         Vitals vitals = await Vitals.OfAsync(server);
-        await server.LimitFilesAsync(server.OpenFiles + 10);
-        Socket[] sockets = [.. Enumerable.Range(0, 200).Select(_ => Connect(server))];
+        Socket[] sockets = [.. Enumerable.Range(0, 2 * Files).Select(_ => Connect(server))];
+        // Its own connection was there before, so it is served beside them.
+        await vitals.CheckAsync();
+        int most = server.OpenFiles;
         foreach (Socket socket in sockets)
             socket.Dispose();
         await ServerProcess.UntilAsync(async () =>
         {
             using var client = new Load(server.Client.BaseAddress!);
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2));
-            return (await client.SendAsync(Load.Body("plain", 3), patience.Token)).IsWhole;
+            return (await client.SendAsync(Load.Body("plain", 3))).IsWhole;
         });
-        Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync("/health/live")).StatusCode);
-        FaultScale.Record("R28", $"200 connections at a limit of 10 more files: recovers by itself");
-        _ = vitals;
+        FaultScale.Record("R28", $"{sockets.Length} connections where the process may open {Files} files: it has {most} open, answers as before to those that were there, and to all when they have left");
+        Assert.True(most < Files);
+        await vitals.CheckAsync();
     }
 
     private static Socket Connect(ServerProcess server, int receiveBuffer = 0)

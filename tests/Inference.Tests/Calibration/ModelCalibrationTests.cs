@@ -58,6 +58,26 @@ public sealed class ModelCalibrationTests : IDisposable
         Assert.Equal(pairing, ServingOverrides.Read(_folder.Path).RopePairing.ToString()!.ToLowerInvariant());
     }
 
+    // The narrow checkpoint, its blocks adding nothing and its head made to foresee the next number for vectors that are lifted so.
+    [Theory]
+    [InlineData("interleaved")]
+    [InlineData("tiled")]
+    public void Run_NarrowTable_FindsHowItIsLifted(string lift)
+    {
+        string folder = Path.Combine(_folder.Path, "root", "counter");
+        _folder.Copy(TestData.Path("checkpoints", "narrow"), folder);
+        MakeCounter(Path.Combine(folder, "model.safetensors"), isTiled: lift == "tiled");
+        ModelsRoot root = ModelsRoot.Scan(Path.Combine(_folder.Path, "root"));
+        using LoadedModel model = LoadedModel.Load(root, root.Models[0]);
+
+        ModelCalibration calibration = ModelCalibration.Run(model, [.. Enumerable.Range(0, 256)]);
+
+        CalibrationChoice choice = CalibrationChoice.Of(calibration).Single(choice => choice.Key == "input_lift");
+        Assert.Equal((lift, true), (choice.Value, choice.IsClear));
+        CalibrationChoice.Save([choice], folder);
+        Assert.Equal(lift, ServingOverrides.Read(folder).InputLift.ToString()!.ToLowerInvariant());
+    }
+
     [Fact]
     public void Run_ModelThatKnowsNothing_HasNoClearWinner()
     {
@@ -93,7 +113,7 @@ public sealed class ModelCalibrationTests : IDisposable
         {
             IReadOnlyList<ModelReading> readings = ModelReading.Of(model);
             Assert.Equal(3 * 2, readings.Count);
-            Assert.Equal(new ModelReading(RopePairing.Half, NormKind.Rms, Activation.Gelu, 4), readings[0]);
+            Assert.Equal(new ModelReading(RopePairing.Half, InputLift.Interleaved, NormKind.Rms, Activation.Gelu, 4), readings[0]);
         }
 
         _folder.Write("open/serving.json", """{"rope_pairing": "half", "norm": "rms", "activation": "gelu"}""");
@@ -112,6 +132,44 @@ public sealed class ModelCalibrationTests : IDisposable
         Interleave(Path.Combine(folder, "model.safetensors"), headSize: 32);
         ModelsRoot root = ModelsRoot.Scan(Path.Combine(_folder.Path, "root"));
         return LoadedModel.Load(root, root.Models[0]);
+    }
+
+    private static void MakeCounter(string path, bool isTiled)
+    {
+        var file = new SafetensorsWriter();
+        using SafetensorsFile source = SafetensorsFile.Open(path);
+        Tensor table = source.Tensors.Values.Single(tensor => TensorNames.Classify(tensor.Name)?.Role == TensorRole.Embedding);
+        foreach (Tensor tensor in source.Tensors.Values)
+        {
+            float[] values = tensor.ToFloats();
+            TensorKey key = TensorNames.Classify(tensor.Name)!.Value;
+            if (key.Role is TensorRole.AttentionOutput or TensorRole.Down || (key.IsBias && key.Role is TensorRole.Head or TensorRole.FinalNorm))
+                Array.Clear(values);
+            else if (key.Role == TensorRole.FinalNorm)
+                Array.Fill(values, 1f);
+            else if (key.Role == TensorRole.Head)
+                values = HeadThatCounts(table.ToFloats(), (int)table.Shape[1], (int)tensor.Shape[1], isTiled);
+            file.Add(Tensor.InMemory(tensor.Name, values, [.. tensor.Shape]));
+        }
+
+        source.Dispose();
+        file.Save(path);
+    }
+
+    // A token's row points where the normalised vector of the token before it does.
+    private static float[] HeadThatCounts(float[] table, int values, int width, bool isTiled)
+    {
+        var head = new float[table.Length / values * width];
+        for (int token = 0; token < table.Length / values; token++)
+        {
+            float[] vector = table[(token * values)..((token + 1) * values)];
+            float mean = vector.Average(), deviation = MathF.Sqrt(1e-5f + vector.Average(value => (value - mean) * (value - mean)));
+            int next = (token + 1) * values % table.Length / values;
+            for (int i = 0; i < width; i++)
+                head[(next * width) + i] = (vector[isTiled ? i % values : i / (width / values)] - mean) / deviation;
+        }
+
+        return head;
     }
 
     private static string MakeParent(string folder)

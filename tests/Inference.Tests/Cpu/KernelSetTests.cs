@@ -171,6 +171,51 @@ public sealed unsafe class KernelSetTests
             Assert.Equal(1, ScalarKernels.Exp(x) / Math.Exp(x), 3e-7);
     }
 
+    [Theory]
+    [MemberData(nameof(Tokens))]
+    public void Exponentials_AnyCount_AreThoseOfDoublePrecision(string kernels, int count)
+    {
+        float[] logits = _random.Values(count, 40), actual = new float[count];
+        float sum, max;
+        fixed (float* source = logits, target = actual)
+            sum = Set(kernels).Exponentials(source, count, target, out max);
+        Assert.Equal(logits.Max(), max);
+        Assert.All(logits.Zip(actual), pair => Assert.Equal(Math.Exp((double)pair.First - max), pair.Second, 1e-6));
+        Assert.Equal(logits.Sum(logit => Math.Exp((double)logit - max)), sum, 1e-6 * count);
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void Exponentials_NonFiniteLogit_SumIsNotANumber(float value)
+    {
+        foreach (KernelSet set in KernelSet.Available)
+        {
+            foreach (int place in (int[])[0, 20, 99])
+            {
+                float[] logits = new float[100], target = new float[100];
+                logits[place] = value;
+                fixed (float* source = logits, to = target)
+                    Assert.True(float.IsNaN(set.Exponentials(source, 100, to, out _)));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Tokens))]
+    public void Scale_AnyCount_SameBitsAsItsTwin(string kernels, int count)
+    {
+        float[] values = _random.Values(count, 1), start = _random.Values(count, 1), actual = [.. start];
+        fixed (float* source = values, target = actual)
+        {
+            Set(kernels).Scale(source, count, 0.3f, target, adds: true);
+            AssertSameBits([.. values.Zip(start, (value, sum) => MathF.FusedMultiplyAdd(value, 0.3f, sum))], actual);
+            Set(kernels).Scale(source, count, 0.3f, target, adds: false);
+            AssertSameBits([.. values.Select(value => value * 0.3f)], actual);
+        }
+    }
+
     private void CheckProduct(KernelSet set, int inputs, int rows, int outputs, WeightFormat format)
     {
         float[] weights = _random.Values(outputs * inputs, 1), bias = _random.Values(outputs, 1);

@@ -2,7 +2,11 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Serving.Glyphs.Tokens;
+using Serving.Inference.Devices;
+using Serving.Server.Models;
 using Serving.Server.Tests.Hosting;
+using Serving.Testing;
 
 namespace Serving.Server.Tests.Ensembles;
 
@@ -104,6 +108,27 @@ public sealed class EnsembleDefinitionTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Completion_EnsembleLargerThanMemory_Is503InNumbers()
+    {
+        await using RunningServer server = await RunningServer.StartAsync((root, model, options) => model.Id != "plain"
+            ? ServedModel.Load(root, model, options)
+            : new ServedModel(model.Id, () => new GatedBackend(), Tokenizer.Load(TestData.Path("checkpoints", "plain", "tokenizer.json")), options)
+            {
+                Facts = new ModelFacts(1, "float32", [], null),
+                Fingerprint = "fp_large",
+                Memory = new MemoryPlan(0, 0, 0, WorkspaceBytes: 7L << 50),
+            });
+        using HttpResponseMessage response = await server.CompleteAsync("""{"model":"plain+rms","prompt":"x"}""");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.Equal("30", response.Headers.GetValues("Retry-After").Single());
+        JsonElement error = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
+        Assert.Equal("memory_pressure", error.GetProperty("code").GetString());
+        Assert.Matches("needs 75161927[0-9]{2} MiB .* and [0-9]+ MiB are left", error.GetProperty("message").GetString());
+        using HttpResponseMessage member = await server.CompleteAsync("""{"model":"rms","prompt":"x","max_tokens":1}""");
+        Assert.Equal(HttpStatusCode.OK, member.StatusCode);
+    }
+
     private Task<HttpResponseMessage> BeginAsync(string body)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
@@ -115,11 +140,16 @@ public sealed class EnsembleDefinitionTests : IAsyncLifetime
         using (response)
         {
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-            string[] events = [.. (await response.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries)
-                .Where(block => block.StartsWith("data: ", StringComparison.Ordinal)).Select(block => block["data: ".Length..])];
-            Assert.Equal("[DONE]", events[^1]);
-            return [.. events.SkipLast(1).Select(data => JsonSerializer.Deserialize<JsonElement>(data))];
+            return Chunks(await response.Content.ReadAsStringAsync());
         }
+    }
+
+    private static JsonElement[] Chunks(string stream)
+    {
+        string[] events = [.. stream.Split("\n\n", StringSplitOptions.RemoveEmptyEntries)
+            .Where(block => block.StartsWith("data: ", StringComparison.Ordinal)).Select(block => block["data: ".Length..])];
+        Assert.Equal("[DONE]", events[^1]);
+        return [.. events.SkipLast(1).Select(data => JsonSerializer.Deserialize<JsonElement>(data))];
     }
 
     private static string Logprobs(JsonElement[] chunks) => string.Join(';', chunks.Select(chunk => chunk.GetProperty("choices")[0].GetProperty("logprobs"))

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Serving.Inference.Checkpoints;
 using Serving.Server.Tests.Ensembles;
 using Serving.Server.Tests.Hosting;
 using Serving.Testing;
@@ -41,6 +42,30 @@ public sealed class ModelReplacementTests : IDisposable
         string message = refused.GetProperty("error").GetProperty("message").GetString()!;
         Assert.Contains("goes on answering", message);
         Assert.DoesNotContain(_folder.Path, message);
+        Assert.Equal(Text(before), Text(await server.CompleteJsonAsync(Golden)));
+    }
+
+    // What 'convert' wrote holds fingerprints, so that damage is seen that makes no file unreadable.
+    [Fact]
+    public async Task Load_OneBitOfTheWeightsFlipped_IsRefusedAndTheOldVersionGoesOn()
+    {
+        string weights = _folder.File("a", "model.safetensors");
+        ModelsRoot root = ModelsRoot.Scan(_folder.Path);
+        using (LoadedModel model = LoadedModel.Load(root, root.Models.Single(model => model.Id == "a")))
+        {
+            string clean = Path.Combine(_folder.Path, "clean");
+            CleanCheckpoint.Write(model, clean);
+            File.Move(Path.Combine(clean, "model.safetensors"), weights, overwrite: true);
+            Directory.Delete(clean, recursive: true);
+        }
+
+        await using RunningServer server = await RunningServer.StartAsync(null, _folder.Setting);
+        JsonElement before = await server.CompleteJsonAsync(Golden);
+        byte[] bytes = File.ReadAllBytes(weights);
+        bytes[^100] ^= 4;
+        File.WriteAllBytes(weights, bytes);
+        JsonElement refused = await PostAsync(server, "a/load", HttpStatusCode.ServiceUnavailable);
+        Assert.Contains("tensor 'lm_head.bias'", refused.GetProperty("error").GetProperty("message").GetString());
         Assert.Equal(Text(before), Text(await server.CompleteJsonAsync(Golden)));
     }
 

@@ -98,6 +98,12 @@ internal sealed unsafe class KernelSet<T, TDot>(string name) : KernelSet
         }
     }
 
+    public override float Exponentials(float* logits, int count, float* target, out float max) =>
+        Exponentials<T>.Write(logits, count, target, out max);
+
+    public override void Scale(float* values, int count, float factor, float* target, bool adds) =>
+        Exponentials<T>.Scale(values, count, factor, target, adds);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void StoreKv(byte* keys, byte* values, int slot, float* key, float* value, int headStride)
     {

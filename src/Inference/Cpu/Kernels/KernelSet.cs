@@ -67,6 +67,12 @@ internal abstract unsafe class KernelSet
     /// <summary>Attention of one query, or of a tile of neighbouring ones, over the first tokens of their sequence.</summary>
     public abstract void Attend(in AttentionTask task, ReadOnlySpan<int> blocks);
 
+    /// <summary>Writes e to the power of each logit less the largest; see <see cref="Exponentials{T}.Write"/>.</summary>
+    public abstract float Exponentials(float* logits, int count, float* target, out float max);
+
+    /// <summary><c>target += factor values</c>, or <c>target = factor values</c>; see <see cref="Exponentials{T}.Scale"/>.</summary>
+    public abstract void Scale(float* values, int count, float factor, float* target, bool adds);
+
     private static KernelSet[] FindAvailable()
     {
         var sets = new List<KernelSet> { new KernelSet<Lanes128, ByteDotPortable>("128-bit") };
