@@ -10,7 +10,7 @@ namespace Serving.Server.Benchmarks;
 /// <param name="model">The field <c>model</c>.</param>
 internal sealed class HttpTarget(HttpClient http, string model)
 {
-    public async Task<RequestTiming> SendAsync(int[] prompt, int outputTokens)
+    public async Task<RequestTiming> SendAsync(int[] prompt, int outputTokens, CancellationToken cancellationToken)
     {
         var body = new
         {
@@ -31,13 +31,13 @@ internal sealed class HttpTarget(HttpClient http, string model)
         using var request = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = content };
         // A connection for each request: llama-server closes kept ones as it likes, and a POST cannot be sent twice.
         request.Headers.ConnectionClose = true;
-        using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (!response.IsSuccessStatusCode)
         {
             throw new CommandLineException(ExitCode.Failure, $"The server answered {(int)response.StatusCode}.",
-                $"{http.BaseAddress}v1/completions", await response.Content.ReadAsStringAsync());
+                $"{http.BaseAddress}v1/completions", await response.Content.ReadAsStringAsync(cancellationToken));
         }
-        await foreach (SseItem<string> item in SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync())
+        await foreach (SseItem<string> item in SseParser.Create(await response.Content.ReadAsStreamAsync(cancellationToken)).EnumerateAsync(cancellationToken))
         {
             if (item.Data == "[DONE]")
                 break;

@@ -5,7 +5,8 @@ namespace Serving.Server.Benchmarks;
 /// <summary>Sends a request and times its answer.</summary>
 /// <param name="prompt">Token ids.</param>
 /// <param name="outputTokens">How many tokens to generate, whatever they are.</param>
-internal delegate Task<RequestTiming> SendRequest(int[] prompt, int outputTokens);
+/// <param name="cancellationToken">Gives up.</param>
+internal delegate Task<RequestTiming> SendRequest(int[] prompt, int outputTokens, CancellationToken cancellationToken);
 
 /// <summary>Runs loads against anything that answers requests.</summary>
 /// <param name="send">The server.</param>
@@ -16,13 +17,13 @@ internal sealed class ServedLoad(SendRequest send, int vocabularySize)
 
     /// <summary>Answers every request of a load, as many at a time as it says; each client sends its next request when it has its
     /// last answer.</summary>
-    public async Task<LoadResult> RunAsync(LoadPlan plan)
+    public async Task<LoadResult> RunAsync(LoadPlan plan, CancellationToken cancellationToken)
     {
-        await send(Prompt(plan.PromptTokens), 2);
+        await send(Prompt(plan.PromptTokens), 2, cancellationToken);
         var prompts = new Queue<int[]>(Enumerable.Range(0, plan.Requests).Select(_ => Prompt(plan.PromptTokens)));
         var timings = new List<RequestTiming>();
         long start = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, plan.Concurrency).Select(_ => Task.Run(ServeClientAsync)));
+        await Task.WhenAll(Enumerable.Range(0, plan.Concurrency).Select(_ => Task.Run(ServeClientAsync, cancellationToken)));
         return LoadResult.Of(plan, timings, Stopwatch.GetElapsedTime(start));
 
         async Task ServeClientAsync()
@@ -35,7 +36,7 @@ internal sealed class ServedLoad(SendRequest send, int vocabularySize)
                     if (!prompts.TryDequeue(out prompt))
                         return;
                 }
-                RequestTiming timing = await send(prompt, plan.OutputTokens);
+                RequestTiming timing = await send(prompt, plan.OutputTokens, cancellationToken);
                 lock (timings)
                     timings.Add(timing);
             }

@@ -67,8 +67,8 @@ internal static class BenchCommand
     {
         LoadPlan[] loads = [.. parsed.GetValue(Load)!.Select(ParseLoad)];
         BenchReport report = parsed.GetValue(Url) is { } url
-            ? await MeasureServerAsync(url, parsed, loads)
-            : await MeasureModelAsync(parsed, loads);
+            ? await MeasureServerAsync(url, parsed, loads, cancellationToken)
+            : await MeasureModelAsync(parsed, loads, cancellationToken);
         if (parsed.GetValue(Json))
             Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Options));
         else
@@ -76,21 +76,21 @@ internal static class BenchCommand
         return ExitCode.Ok;
     }
 
-    private static async Task<BenchReport> MeasureServerAsync(Uri url, ParseResult parsed, LoadPlan[] loads)
+    private static async Task<BenchReport> MeasureServerAsync(Uri url, ParseResult parsed, LoadPlan[] loads, CancellationToken cancellationToken)
     {
         using var http = new HttpClient { BaseAddress = url, Timeout = Timeout.InfiniteTimeSpan };
         var target = new HttpTarget(http, parsed.GetValue(Model) ?? "default");
-        return ReportOf(url.ToString(), CpuBackend.Instructions) with { Served = await ServeAsync(new ServedLoad(target.SendAsync, parsed.GetValue(Vocabulary)), loads) };
+        return ReportOf(url.ToString(), CpuBackend.Instructions) with { Served = await ServeAsync(new ServedLoad(target.SendAsync, parsed.GetValue(Vocabulary)), loads, cancellationToken) };
     }
 
-    private static async Task<BenchReport> MeasureModelAsync(ParseResult parsed, LoadPlan[] loads)
+    private static async Task<BenchReport> MeasureModelAsync(ParseResult parsed, LoadPlan[] loads, CancellationToken cancellationToken)
     {
         IDevice device = CommonOptions.DeviceOf(parsed);
         if (SummandsOf(parsed) is { Length: > 1 } names)
             return MeasureEnsemble(parsed, device, names);
         using BenchModel model = OpenModel(parsed, device, SummandsOf(parsed).FirstOrDefault());
         BenchReport.ModelRates rates = model.Measure();
-        return ReportOf(model.Name, device.Arithmetic) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads)) };
+        return ReportOf(model.Name, device.Arithmetic) with { Model = rates, Served = await model.ServeAsync(served => ServeAsync(served, loads, cancellationToken)) };
     }
 
     private static BenchReport MeasureEnsemble(ParseResult parsed, IDevice device, string[] names)
@@ -132,11 +132,11 @@ internal static class BenchCommand
         return BenchModel.OfCheckpoint(entry, device, cpu);
     }
 
-    private static async Task<IReadOnlyList<LoadResult>> ServeAsync(ServedLoad served, LoadPlan[] loads)
+    private static async Task<IReadOnlyList<LoadResult>> ServeAsync(ServedLoad served, LoadPlan[] loads, CancellationToken cancellationToken)
     {
         var results = new List<LoadResult>();
         foreach (LoadPlan load in loads)
-            results.Add(await served.RunAsync(load));
+            results.Add(await served.RunAsync(load, cancellationToken));
         return results;
     }
 
