@@ -97,10 +97,10 @@ internal sealed unsafe class MatrixProduct : IDisposable
         int firstRow = rowBlock * RowBlock, rows = Math.Min(RowBlock, _rows - firstRow);
         int end = Math.Min(_matrix.Panels, (panels + 1) * _panelsPerItem);
         for (int panel = panels * _panelsPerItem; panel < end; panel++)
-            RunPanel(panel, Math.Min(panel + 1, end - 1), firstRow, rows, worker);
+            RunPanel(panel, Math.Min(panel + 1, end - 1), panel == panels * _panelsPerItem, firstRow, rows, worker);
     }
 
-    private void RunPanel(int panel, int nextPanel, int firstRow, int rows, int worker)
+    private void RunPanel(int panel, int nextPanel, bool isFirst, int firstRow, int rows, int worker)
     {
         float* sums = _sums.Floats + (worker * RowBlock * KernelSet.PanelOutputs);
         var bias = new ReadOnlySpan<float>(_matrix.Bias(panel), KernelSet.PanelOutputs);
@@ -115,7 +115,7 @@ internal sealed unsafe class MatrixProduct : IDisposable
             byte* next = input + inputBlock < _matrix.Inputs
                 ? _matrix.Slice(panel, input + inputBlock, 0).Weights
                 : _matrix.Slice(nextPanel, 0, 0).Weights;
-            MultiplyAdd(slice, next, firstRow, input, rows, sums);
+            MultiplyAdd(slice, next, isFar: isFirst && input == 0, firstRow, input, rows, sums);
         }
 
         int first = panel * KernelSet.PanelOutputs, count = (int)Math.Min(KernelSet.PanelOutputs, _yStride - first);
@@ -123,12 +123,14 @@ internal sealed unsafe class MatrixProduct : IDisposable
             _kernels.Finish(sums + (row * KernelSet.PanelOutputs), _y + ((firstRow + row) * _yStride) + first, count, _epilogue);
     }
 
-    // Tiles of nearly equal height: 8 rows are 4 and 4, not 6 and 2. The first one brings the weights near; the others find them
-    // there and ask for what comes next.
-    private void MultiplyAdd(PanelSlice slice, byte* next, int row, int input, int rows, float* sums)
+    // Tiles of nearly equal height: 8 rows are 4 and 4, not 6 and 2. What comes next is asked for by two of them, a half each, so that
+    // memory keeps up; weights that nobody asked for are brought near by the first.
+    private void MultiplyAdd(in PanelSlice slices, byte* next, bool isFar, int row, int input, int rows, float* sums)
     {
-        for (int tiles = (rows + KernelSet.TileRows - 1) / KernelSet.TileRows; tiles > 0; tiles--)
+        int tiles = (rows + KernelSet.TileRows - 1) / KernelSet.TileRows;
+        for (int pass = isFar || tiles == 1 ? -1 : 0; tiles > 0; tiles--, pass++)
         {
+            PanelSlice slice = pass < 0 ? slices : slices.Before(next, Math.Min(pass, 1));
             int height = rows / tiles;
             if (slice.Format == WeightFormat.Int8)
                 _kernels.MultiplyAdd(_bytes.From(row, input), height, slice, sums);
@@ -137,7 +139,6 @@ internal sealed unsafe class MatrixProduct : IDisposable
             rows -= height;
             row += height;
             sums += height * KernelSet.PanelOutputs;
-            slice = slice.Before(next);
         }
     }
 }

@@ -1,7 +1,7 @@
 namespace Serving.Inference.Cpu.Kernels;
 
 /// <summary>The weights between some inputs and the 64 outputs of a panel.</summary>
-internal readonly unsafe struct PanelSlice(byte* weights, byte* scales, int inputs, WeightFormat format, byte* next = null)
+internal readonly unsafe struct PanelSlice(byte* weights, byte* scales, int inputs, WeightFormat format, byte* next = null, bool halfOfNext = false)
 {
     /// <summary>Those of the first input.</summary>
     public byte* Weights { get; } = weights;
@@ -19,6 +19,12 @@ internal readonly unsafe struct PanelSlice(byte* weights, byte* scales, int inpu
     /// <summary>What will be multiplied after this, to be brought near meanwhile; null = the slice itself comes from far away.</summary>
     public byte* Next { get; } = next;
 
-    /// <summary>The same slice, brought near by now.</summary>
-    public PanelSlice Before(byte* next) => new(Weights, Scales, Inputs, Format, next);
+    /// <summary>Whether a pass asks for no more than half of what is next.</summary>
+    public bool HalfOfNext { get; } = halfOfNext;
+
+    /// <summary>The same slice, near by now, in a pass that asks for a half of what comes next; for all of it with weights of bytes,
+    /// which are multiplied faster than that.</summary>
+    public PanelSlice Before(byte* next, int half) => Format == WeightFormat.Int8
+        ? new(Weights, Scales, Inputs, Format, next)
+        : new(Weights, Scales, Inputs, Format, next + (half * (long)Inputs * KernelSet.PanelOutputs * (Format == WeightFormat.F32 ? 4 : 2) / 2), halfOfNext: true);
 }

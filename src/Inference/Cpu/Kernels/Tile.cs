@@ -52,7 +52,9 @@ internal static unsafe class Tile<T, TPanel>
     {
         float* x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride, x4 = x3 + stride, x5 = x4 + stride;
         byte* panel = slice.Weights;
-        nint inputs = slice.Inputs, ahead = Prefetch.Distance(slice);
+        nint inputs = slice.Inputs;
+        byte* ahead = panel + Prefetch.Distance(slice);
+        nint step = slice.HalfOfNext ? TPanel.RowBytes / 2 : TPanel.RowBytes;
         Quad<T> row0 = Quad<T>.Load(sums), row1 = default, row2 = default, row3 = default, row4 = default, row5 = default;
         if (TRows.Count > 1) row1 = Quad<T>.Load(sums + Outputs);
         if (TRows.Count > 2) row2 = Quad<T>.Load(sums + (2 * Outputs));
@@ -61,7 +63,9 @@ internal static unsafe class Tile<T, TPanel>
         if (TRows.Count > 5) row5 = Quad<T>.Load(sums + (5 * Outputs));
         for (nint i = 0; i < inputs; i++, panel += TPanel.RowBytes)
         {
-            Prefetch.Lines(panel + ahead, TPanel.RowBytes);
+            Prefetch.Lines(ahead, TPanel.RowBytes / 2);
+            Prefetch.Lines(ahead + (step / 2), TPanel.RowBytes / 2);
+            ahead += step;
             Quad<T> weights = Quad<T>.Load<TPanel>(panel);
             row0 = Quad<T>.MultiplyAdd(T.Broadcast(x0[i]), weights, row0);
             if (TRows.Count > 1) row1 = Quad<T>.MultiplyAdd(T.Broadcast(x1[i]), weights, row1);
