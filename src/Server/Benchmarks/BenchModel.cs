@@ -4,6 +4,7 @@ using Serving.Inference.Checkpoints;
 using Serving.Inference.Cpu;
 using Serving.Inference.Devices;
 using Serving.Inference.Scheduling;
+using Serving.Server.CommandLine;
 using Serving.Server.Models;
 
 namespace Serving.Server.Benchmarks;
@@ -47,6 +48,11 @@ internal sealed class BenchModel : IDisposable
     public static BenchModel OfCheckpoint(ModelEntry entry, IDevice device, CpuOptions cpu)
     {
         using LoadedModel model = LoadedModel.Load(entry.Root, entry.Folder);
+        if (model.Weights.ContextTokens is var context && context < ModelBenchmark.BatchPromptTokens + ModelBenchmark.DecodeTokens)
+        {
+            throw new CommandLineException(ExitCode.Usage, $"The model '{entry.Id}' has a context of {context} tokens, too short to measure.", entry.Folder.Path,
+                $"Name one of at least {ModelBenchmark.BatchPromptTokens + ModelBenchmark.DecodeTokens} tokens.");
+        }
         return new BenchModel(entry.Id, model.Experts, Tokenizer.Load(model.TokenizerPath), device, cpu);
     }
 
@@ -60,7 +66,7 @@ internal sealed class BenchModel : IDisposable
         // In turns: the memory of a shared machine is faster at one moment than at another.
         (double Read, double Decode)[] pairs = [.. Enumerable.Range(0, Pairs).Select(_ => (isCpu ? MemoryBandwidth.Measure(_cpu.Threads) : 0, benchmark.Decode()))];
         return new BenchReport.ModelRates(
-            isCpu ? CommandLine.CommonOptions.NameOf(_cpu.Quantization) : null,
+            isCpu ? CommonOptions.NameOf(_cpu.Quantization) : null,
             isCpu ? _memory.MatrixBytes : null,
             isCpu ? Median(pairs.Select(pair => pair.Read)) : null,
             prefill,
